@@ -1,0 +1,2655 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of kernel pages in user mappings, see <linux/usermap.h> and
+ * Documentation/mm/usermap.rst.
+ *
+ * Each test runs in a kernel thread that has a user mm of its own.  A test maps
+ * a block of pages through a file whose f_op->mmap does what the test asks for,
+ * looks at page tables, counters and pages, and leaves the rest to
+ * usermap_test_exit(): that unmaps everything, and then wants each page back in
+ * the state in which it was before.
+ */
+#include <kunit/test.h>
+#include <linux/anon_inodes.h>
+#include <linux/debug_locks.h>
+#include <linux/file.h>
+#include <linux/highmem.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/usermap.h>
+#include <linux/vmalloc.h>
+#include <asm/sections.h>
+#include <asm/tlb.h>
+#include "../internal.h"
+
+#define BLOCK_ORDER	3
+#define NR_PAGES	(1 << BLOCK_ORDER)
+
+/* A few bytes in the middle of a page, aligned to the words that fill it. */
+#define SOME_OFFSET	(PAGE_SIZE / 2 + 16)
+#define SOME_VALUE	0x0badcafe
+
+/* How a block of pages was allocated. */
+enum block_kind {
+	SINGLE,
+	COMPOUND,
+	SPLIT,
+	HIGH_ORDER,
+	EXACT,
+	VMALLOC,
+};
+
+struct page_state {
+	int refs;
+	unsigned int type;
+	int mapcount;
+};
+
+/**
+ * struct block - NR_PAGES pages of one kind
+ * @list: in usermap_test.blocks
+ * @kind: how the pages were allocated
+ * @typed: the pages have the type
+ * @vaddr: start of an EXACT or VMALLOC block
+ * @fill: word that fills the first page, @fill + 1 the second, and so on
+ * @page: the pages, in order
+ * @state: what the pages looked like before they were mapped
+ */
+struct block {
+	struct list_head list;
+	enum block_kind kind;
+	bool typed;
+	void *vaddr;
+	u32 fill;
+	struct page *page[NR_PAGES];
+	struct page_state state[NR_PAGES];
+};
+
+struct usermap_test {
+	struct mm_struct *mm;
+	struct list_head blocks;
+	u32 next_fill;
+	u32 *buf;
+};
+
+static struct usermap_test *usermap_test(struct kunit *test)
+{
+	return test->priv;
+}
+
+static struct mm_struct *test_mm(struct kunit *test)
+{
+	return usermap_test(test)->mm;
+}
+
+/*
+ * Warnings.  Where WARN_ON_ONCE() is a trap, KUnit counts it before the once
+ * logic; elsewhere (um), and in VM_WARN_ON_ONCE_PAGE() and its kin, the first
+ * hit uses the warning up.  Arm them again, so that the number of warnings
+ * depends neither on the order of the tests nor on how often they run.
+ */
+static void rearm_warnings(void)
+{
+	memset(__start_once, 0, __end_once - __start_once);
+}
+
+static struct kunit_suppressed_warning *expect_warnings(struct kunit *test)
+{
+	rearm_warnings();
+	return kunit_start_suppress_warning(test);
+}
+
+static void check_warnings(struct kunit *test,
+			   struct kunit_suppressed_warning *w, int expected)
+{
+	int count = kunit_suppressed_warning_count(w);
+
+	kunit_end_suppress_warning(test, w);
+	rearm_warnings();
+	if (!IS_ENABLED(CONFIG_BUG))
+		expected = 0;
+	KUNIT_EXPECT_EQ_MSG(test, count, expected, "number of warnings");
+}
+
+/* Pages and blocks of pages. */
+
+static void fill_page(struct page *page, u32 word)
+{
+	u32 *kaddr = kmap_local_page(page);
+
+	memset32(kaddr, word, PAGE_SIZE / sizeof(word));
+	kunmap_local(kaddr);
+	flush_dcache_page(page);
+}
+
+static u32 page_word(struct page *page, unsigned long offset)
+{
+	u32 *kaddr, word;
+
+	flush_dcache_page(page);
+	kaddr = kmap_local_page(page);
+	word = kaddr[offset / sizeof(word)];
+	kunmap_local(kaddr);
+	return word;
+}
+
+/* Every word is @word, but the one at SOME_OFFSET is @some. */
+static bool words_are(const u32 *words, u32 word, u32 some)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGE_SIZE / sizeof(word); i++) {
+		u32 want = i == SOME_OFFSET / sizeof(word) ? some : word;
+
+		if (words[i] != want)
+			return false;
+	}
+	return true;
+}
+
+static bool page_is_filled(struct page *page, u32 word)
+{
+	u32 *kaddr;
+	bool ret;
+
+	flush_dcache_page(page);
+	kaddr = kmap_local_page(page);
+	ret = words_are(kaddr, word, word);
+	kunmap_local(kaddr);
+	return ret;
+}
+
+static void read_state(struct page *page, struct page_state *state)
+{
+	struct folio *folio = page_folio(page);
+
+	state->refs = page_ref_count(page);
+	state->type = READ_ONCE(page->page_type);
+	state->mapcount = folio_test_large(folio) ?
+			  folio_large_mapcount(folio) : 0;
+}
+
+/* Neither a mapping nor its end has touched the pages of @block. */
+static void expect_same_state(struct kunit *test, struct block *block)
+{
+	struct page_state now;
+	int i;
+
+	for (i = 0; i < NR_PAGES; i++) {
+		read_state(block->page[i], &now);
+		KUNIT_EXPECT_EQ_MSG(test, now.refs, block->state[i].refs,
+				    "refcount of page %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, now.type, block->state[i].type,
+				    "page_type of page %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, now.mapcount,
+				    block->state[i].mapcount,
+				    "mapcount of page %d", i);
+	}
+}
+
+static bool block_is_contig(const struct block *block)
+{
+	return block->kind != SINGLE && block->kind != VMALLOC;
+}
+
+static void block_set_type(struct block *block)
+{
+	int i;
+
+	block->typed = true;
+	if (block->kind == VMALLOC)
+		usermap_set_vmalloc(block->vaddr);
+	else if (block_is_contig(block))
+		usermap_set_pages(block->page[0], NR_PAGES);
+	else
+		for (i = 0; i < NR_PAGES; i++)
+			usermap_set_pages(block->page[i], 1);
+
+	for (i = 0; i < NR_PAGES; i++)
+		read_state(block->page[i], &block->state[i]);
+}
+
+static void block_clear_type(struct block *block)
+{
+	int i;
+
+	block->typed = false;
+	if (block->kind == VMALLOC)
+		usermap_clear_vmalloc(block->vaddr);
+	else if (block_is_contig(block))
+		usermap_clear_pages(block->page[0], NR_PAGES);
+	else
+		for (i = 0; i < NR_PAGES; i++)
+			usermap_clear_pages(block->page[i], 1);
+}
+
+static bool block_alloc_pages(struct block *block)
+{
+	struct page *page = NULL;
+	int i;
+
+	switch (block->kind) {
+	case SINGLE:
+		for (i = 0; i < NR_PAGES; i++) {
+			block->page[i] = alloc_page(GFP_HIGHUSER);
+			if (!block->page[i])
+				break;
+		}
+		if (i == NR_PAGES)
+			return true;
+		while (i--)
+			__free_page(block->page[i]);
+		return false;
+	case VMALLOC:
+		block->vaddr = vmalloc_user(NR_PAGES * PAGE_SIZE);
+		for (i = 0; block->vaddr && i < NR_PAGES; i++)
+			block->page[i] = vmalloc_to_page(block->vaddr +
+							 i * PAGE_SIZE);
+		return block->vaddr;
+	case EXACT:
+		block->vaddr = alloc_pages_exact(NR_PAGES * PAGE_SIZE,
+						 GFP_KERNEL);
+		if (block->vaddr)
+			page = virt_to_page(block->vaddr);
+		break;
+	case COMPOUND:
+		page = alloc_pages(GFP_KERNEL | __GFP_COMP, BLOCK_ORDER);
+		break;
+	case SPLIT:
+	case HIGH_ORDER:
+		page = alloc_pages(GFP_KERNEL, BLOCK_ORDER);
+		if (page && block->kind == SPLIT)
+			split_page(page, BLOCK_ORDER);
+		break;
+	}
+	for (i = 0; page && i < NR_PAGES; i++)
+		block->page[i] = page + i;
+	return page;
+}
+
+static void block_free_pages(struct block *block)
+{
+	int i;
+
+	switch (block->kind) {
+	case SINGLE:
+	case SPLIT:
+		for (i = 0; i < NR_PAGES; i++)
+			__free_page(block->page[i]);
+		break;
+	case COMPOUND:
+	case HIGH_ORDER:
+		__free_pages(block->page[0], BLOCK_ORDER);
+		break;
+	case EXACT:
+		free_pages_exact(block->vaddr, NR_PAGES * PAGE_SIZE);
+		break;
+	case VMALLOC:
+		vfree(block->vaddr);
+		break;
+	}
+}
+
+/* A block without the type; usermap_test_exit() frees it. */
+static struct block *alloc_untyped(struct kunit *test, enum block_kind kind)
+{
+	struct usermap_test *ut = usermap_test(test);
+	struct block *block;
+	int i;
+
+	block = kunit_kzalloc(test, sizeof(*block), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, block);
+	block->kind = kind;
+	KUNIT_ASSERT_TRUE(test, block_alloc_pages(block));
+
+	block->fill = ut->next_fill;
+	ut->next_fill += NR_PAGES;
+	for (i = 0; i < NR_PAGES; i++) {
+		fill_page(block->page[i], block->fill + i);
+		read_state(block->page[i], &block->state[i]);
+	}
+	list_add(&block->list, &ut->blocks);
+	return block;
+}
+
+static struct block *alloc_block(struct kunit *test, enum block_kind kind)
+{
+	struct block *block = alloc_untyped(test, kind);
+
+	block_set_type(block);
+	return block;
+}
+
+/* Two blocks of @kind, the second right behind the first; skip if none come. */
+static void alloc_neighbours(struct kunit *test, enum block_kind kind,
+			     struct block **first, struct block **second)
+{
+	struct usermap_test *ut = usermap_test(test);
+	struct block *new, *old;
+	int i;
+
+	for (i = 0; i < 32; i++) {
+		new = alloc_untyped(test, kind);
+		list_for_each_entry(old, &ut->blocks, list) {
+			long distance = page_to_pfn(new->page[0]) -
+					page_to_pfn(old->page[0]);
+
+			if (old->kind != kind || abs(distance) != NR_PAGES)
+				continue;
+			*first = distance > 0 ? old : new;
+			*second = distance > 0 ? new : old;
+			return;
+		}
+	}
+	kunit_skip(test, "no two adjacent allocations");
+}
+
+/* User address spaces. */
+
+static struct mm_struct *mm_create(void)
+{
+	struct mm_struct *mm = mm_alloc();
+
+	if (mm) {
+		mm->task_size = TASK_SIZE;
+		arch_pick_mmap_layout(mm, &current->signal->rlim[RLIMIT_STACK]);
+	}
+	return mm;
+}
+
+/* Make @to (may be NULL) the mm of this thread; no assertion until it is back. */
+static void mm_switch(struct mm_struct *to)
+{
+	if (current->mm)
+		kthread_unuse_mm(current->mm);
+	if (to)
+		kthread_use_mm(to);
+}
+
+/* Only @anon pages of @mm are counted: a usermap page is in no RSS counter. */
+static void expect_rss(struct kunit *test, struct mm_struct *mm,
+		       unsigned long anon)
+{
+	KUNIT_EXPECT_EQ(test, get_mm_counter_sum(mm, MM_FILEPAGES), 0);
+	KUNIT_EXPECT_EQ(test, get_mm_counter_sum(mm, MM_SHMEMPAGES), 0);
+	KUNIT_EXPECT_EQ(test, get_mm_counter_sum(mm, MM_ANONPAGES), anon);
+}
+
+/* Exit of an mm that is nobody's any more. */
+static void mm_destroy(struct kunit *test, struct mm_struct *mm)
+{
+	mmgrab(mm);
+	mmput(mm);
+	expect_rss(test, mm, 0);
+	mmdrop(mm);
+}
+
+/* The mapped blocks and the test's mm look as if nothing was mapped. */
+static void expect_uncounted(struct kunit *test, unsigned long anon)
+{
+	struct block *block;
+
+	list_for_each_entry(block, &usermap_test(test)->blocks, list)
+		expect_same_state(test, block);
+	expect_rss(test, test_mm(test), anon);
+}
+
+struct child {
+	void (*fn)(struct child *child);
+	unsigned long addr;
+	u32 word[2];
+	int err;
+};
+
+static int child_thread(void *data)
+{
+	struct child *child = data;
+
+	child->fn(child);
+	do_exit(0);
+}
+
+/* fork(): run child->fn in a process that has a copy of this thread's mm. */
+static void fork_and_wait(struct kunit *test, struct child *child)
+{
+	struct kernel_clone_args args = {
+		.flags		= CLONE_UNTRACED,
+		.exit_signal	= SIGCHLD,
+		.fn		= child_thread,
+		.fn_arg		= child,
+	};
+	int status;
+	pid_t pid;
+
+	kernel_sigaction(SIGCHLD, SIG_DFL);
+	pid = kernel_clone(&args);
+	if (pid > 0)
+		kernel_wait(pid, &status);
+	kernel_sigaction(SIGCHLD, SIG_IGN);
+	KUNIT_ASSERT_GT(test, pid, 0);
+}
+
+/* Page tables. */
+
+/* The entry for @addr in *@pte; false if there is no page table or no entry. */
+static bool get_pte(struct mm_struct *mm, unsigned long addr, pte_t *pte)
+{
+	pmd_t *pmd = mm_find_pmd(mm, addr);
+	spinlock_t *ptl;
+	pte_t *ptep;
+
+	if (!pmd)
+		return false;
+	ptep = pte_offset_map_lock(mm, pmd, addr, &ptl);
+	if (!ptep)
+		return false;
+	*pte = ptep_get(ptep);
+	pte_unmap_unlock(ptep, ptl);
+	return !pte_none(*pte);
+}
+
+static unsigned long count_ptes(struct mm_struct *mm, unsigned long addr,
+				unsigned long nr_pages)
+{
+	unsigned long nr = 0;
+	pte_t pte;
+
+	for (; nr_pages--; addr += PAGE_SIZE)
+		nr += get_pte(mm, addr, &pte);
+	return nr;
+}
+
+static struct page *normal_page(struct mm_struct *mm, unsigned long addr)
+{
+	struct page *page = NULL;
+	pte_t pte;
+
+	mmap_read_lock(mm);
+	if (get_pte(mm, addr, &pte))
+		page = vm_normal_page(vma_lookup(mm, addr), addr, pte);
+	mmap_read_unlock(mm);
+	return page;
+}
+
+static bool is_writable(struct mm_struct *mm, unsigned long addr)
+{
+	pte_t pte;
+
+	return get_pte(mm, addr, &pte) && pte_write(pte);
+}
+
+/* @addr maps @page, as a special mapping that is no folio's. */
+static void expect_mapped(struct kunit *test, struct mm_struct *mm,
+			  unsigned long addr, struct page *page)
+{
+	pte_t pte;
+
+	if (!get_pte(mm, addr, &pte)) {
+		KUNIT_FAIL(test, "not mapped");
+		return;
+	}
+	KUNIT_EXPECT_TRUE(test, pte_present(pte));
+	KUNIT_EXPECT_EQ(test, pte_pfn(pte), page_to_pfn(page));
+	if (IS_ENABLED(CONFIG_ARCH_HAS_PTE_SPECIAL))
+		KUNIT_EXPECT_TRUE(test, pte_special(pte));
+	KUNIT_EXPECT_NULL(test, normal_page(mm, addr));
+}
+
+/* Mappings. */
+
+/* The protection that f_op->mmap passes on. */
+enum map_prot {
+	VMA_PROT,	/* vma->vm_page_prot */
+	READ_ONLY,	/* the same without write permission */
+	WRITABLE,	/* that of a shared writable mapping */
+	UNCACHED,	/* vma->vm_page_prot, with another memory attribute */
+};
+
+/**
+ * struct map - what f_op->mmap and the VM operations of one mapping do
+ * @contig: use the form for contiguous pages
+ * @pages: pages to map, or none; with @contig only the first counts
+ * @nr: number of @pages
+ * @offset: where in the VMA to map them, in pages
+ * @prot: the protection to map them with
+ * @set_flags: VM flags to set before
+ * @clear_flags: VM flags to clear before
+ * @vm_ops: VM operations, or NULL
+ * @first_only: pfn_mkwrite accepts no page but the first
+ * @fault_page: page that ->fault returns
+ * @fault_ret: what ->fault returns besides
+ * @addr: out: address of the mapping
+ * @ret: out: what the call returned
+ * @nr_ptes: out: number of PTEs in the VMA after the call
+ * @flags: out: VM flags before the call
+ * @nr_mkwrites: out: number of calls of pfn_mkwrite
+ * @mkwrite_pgoff: out: argument of the last one
+ */
+struct map {
+	bool contig;
+	struct page **pages;
+	unsigned long nr;
+	unsigned long offset;
+	enum map_prot prot;
+	vm_flags_t set_flags;
+	vm_flags_t clear_flags;
+	const struct vm_operations_struct *vm_ops;
+	bool first_only;
+	struct page *fault_page;
+	vm_fault_t fault_ret;
+
+	unsigned long addr;
+	int ret;
+	unsigned long nr_ptes;
+	vm_flags_t flags;
+	unsigned int nr_mkwrites;
+	pgoff_t mkwrite_pgoff;
+};
+
+static vm_fault_t map_pfn_mkwrite(struct vm_fault *vmf)
+{
+	struct map *map = vmf->vma->vm_private_data;
+
+	map->nr_mkwrites++;
+	map->mkwrite_pgoff = vmf->pgoff;
+	return map->first_only && vmf->pgoff ? VM_FAULT_SIGBUS : 0;
+}
+
+static const struct vm_operations_struct mkwrite_vm_ops = {
+	.pfn_mkwrite = map_pfn_mkwrite,
+};
+
+static vm_fault_t map_fault(struct vm_fault *vmf)
+{
+	struct map *map = vmf->vma->vm_private_data;
+
+	if (map->fault_ret & VM_FAULT_LOCKED)
+		lock_page(map->fault_page);
+	get_page(map->fault_page);
+	vmf->page = map->fault_page;
+	return map->fault_ret;
+}
+
+static const struct vm_operations_struct fault_vm_ops = {
+	.fault = map_fault,
+};
+
+static pgprot_t map_prot(struct vm_area_struct *vma, enum map_prot prot)
+{
+	switch (prot) {
+	case READ_ONLY:
+		return vm_get_page_prot(vma->vm_flags & ~VM_WRITE);
+	case WRITABLE:
+		return vm_get_page_prot(VM_READ | VM_WRITE | VM_SHARED);
+	case UNCACHED:
+		return pgprot_noncached(vma->vm_page_prot);
+	default:
+		return vma->vm_page_prot;
+	}
+}
+
+static int vma_insert(struct vm_area_struct *vma, unsigned long addr,
+		      bool contig, struct page **pages, unsigned long nr,
+		      enum map_prot prot)
+{
+	if (contig)
+		return vm_insert_contig_pages_prot(vma, addr, pages[0], nr,
+						   map_prot(vma, prot));
+	return vm_insert_pages_prot(vma, addr, pages, nr, map_prot(vma, prot));
+}
+
+static int map_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct map *map = file->private_data;
+
+	vma->vm_private_data = map;
+	vma->vm_ops = map->vm_ops;
+	vm_flags_mod(vma, map->set_flags, map->clear_flags);
+	map->flags = vma->vm_flags;
+	if (!map->pages)
+		return 0;
+
+	map->ret = vma_insert(vma, vma->vm_start + map->offset * PAGE_SIZE,
+			      map->contig, map->pages, map->nr, map->prot);
+	map->nr_ptes = count_ptes(vma->vm_mm, vma->vm_start, vma_pages(vma));
+	return map->ret;
+}
+
+static const struct file_operations map_fops = {
+	.owner	= THIS_MODULE,
+	.mmap	= map_mmap,
+};
+
+/* mmap() in this thread's mm; sets map->addr, returns 0 or -errno. */
+static int try_map(struct map *map, unsigned long addr, unsigned long nr_pages,
+		   unsigned long prot, unsigned long flags)
+{
+	struct file *file;
+
+	file = anon_inode_getfile("[usermap_kunit]", &map_fops, map, O_RDWR);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	map->addr = vm_mmap(file, addr, nr_pages * PAGE_SIZE, prot, flags, 0);
+	fput(file);
+	return IS_ERR_VALUE(map->addr) ? (int)map->addr : 0;
+}
+
+static void do_map(struct kunit *test, struct map *map, unsigned long addr,
+		   unsigned long nr_pages, unsigned long prot,
+		   unsigned long flags)
+{
+	KUNIT_ASSERT_EQ(test, try_map(map, addr, nr_pages, prot, flags), 0);
+}
+
+static struct map *alloc_map(struct kunit *test)
+{
+	struct map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, map);
+	return map;
+}
+
+static struct map *block_to_map(struct kunit *test, struct block *block)
+{
+	struct map *map = alloc_map(test);
+
+	map->pages = block->page;
+	map->nr = NR_PAGES;
+	return map;
+}
+
+/* Map all of @block. */
+static struct map *map_block(struct kunit *test, struct block *block,
+			     unsigned long prot, unsigned long flags)
+{
+	struct map *map = block_to_map(test, block);
+
+	do_map(test, map, 0, NR_PAGES, prot, flags);
+	return map;
+}
+
+static struct map *map_shared(struct kunit *test, struct block *block)
+{
+	return map_block(test, block, PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+static struct map *map_private(struct kunit *test, struct block *block)
+{
+	return map_block(test, block, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+}
+
+/* Address of page @i of a mapping. */
+static unsigned long addr_of(const struct map *map, unsigned long i)
+{
+	return map->addr + i * PAGE_SIZE;
+}
+
+/* The call under test in a mapping that is there already. */
+static int insert(struct map *map, unsigned long addr, bool contig,
+		  struct page **pages, unsigned long nr, enum map_prot prot)
+{
+	struct mm_struct *mm = current->mm;
+	int ret;
+
+	mmap_write_lock(mm);
+	ret = vma_insert(vma_lookup(mm, map->addr), addr, contig, pages, nr,
+			 prot);
+	mmap_write_unlock(mm);
+	return ret;
+}
+
+/* An address at which @nr pages in front of, and behind, a PMD border are free. */
+static unsigned long find_pmd_border(struct kunit *test, unsigned long nr)
+{
+	unsigned long len = nr * PAGE_SIZE, size = PMD_SIZE + 2 * len, addr;
+
+	addr = vm_mmap(NULL, 0, size, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_ASSERT_EQ(test, vm_munmap(addr, size), 0);
+	return ALIGN(addr + len, PMD_SIZE);
+}
+
+/* User access. */
+
+static int user_read(unsigned long addr, u32 *word)
+{
+	return copy_from_user(word, (void __user *)addr, sizeof(*word)) ?
+	       -EFAULT : 0;
+}
+
+static int user_write(unsigned long addr, u32 word)
+{
+	return copy_to_user((void __user *)addr, &word, sizeof(word)) ?
+	       -EFAULT : 0;
+}
+
+/* The user page at @addr is full of @word, apart from @some at SOME_OFFSET. */
+static void expect_user_page(struct kunit *test, unsigned long addr, u32 word,
+			     u32 some)
+{
+	u32 *buf = usermap_test(test)->buf;
+
+	KUNIT_EXPECT_EQ(test, copy_from_user(buf, (void __user *)addr,
+					     PAGE_SIZE), 0);
+	KUNIT_EXPECT_TRUE_MSG(test, words_are(buf, word, some),
+			      "content of the user page");
+}
+
+/* Page @i of @map shows, and is, page @j of @block. */
+static void expect_maps_block(struct kunit *test, struct map *map, int i,
+			      struct block *block, int j)
+{
+	expect_mapped(test, current->mm, addr_of(map, i), block->page[j]);
+	expect_user_page(test, addr_of(map, i), block->fill + j,
+			 block->fill + j);
+}
+
+/* Page @i of a private @map is a copy of page @j of @block, but for @some. */
+static void expect_copy(struct kunit *test, struct map *map, int i,
+			struct block *block, int j, u32 some)
+{
+	struct page *copy = normal_page(current->mm, addr_of(map, i));
+
+	KUNIT_EXPECT_NOT_NULL(test, copy);
+	if (copy) {
+		KUNIT_EXPECT_PTR_NE(test, copy, block->page[j]);
+		KUNIT_EXPECT_TRUE(test, folio_test_anon(page_folio(copy)));
+	}
+	expect_user_page(test, addr_of(map, i), block->fill + j, some);
+	KUNIT_EXPECT_TRUE(test, page_is_filled(block->page[j],
+					       block->fill + j));
+}
+
+/* mprotect() of a whole mapping. */
+static int do_mprotect(struct mm_struct *mm, unsigned long start,
+		       unsigned long end, vm_flags_t set, vm_flags_t clear)
+{
+	struct vm_area_struct *vma, *prev;
+	struct mmu_gather tlb;
+	int ret = -ENOMEM;
+
+	mmap_write_lock(mm);
+	{
+		VMA_ITERATOR(vmi, mm, start);
+
+		vma = vma_find(&vmi, end);
+		prev = vma_prev(&vmi);
+		tlb_gather_mmu(&tlb, mm);
+		for_each_vma_range(vmi, vma, end) {
+			ret = mprotect_fixup(&vmi, &tlb, vma, &prev, start, end,
+					     (vma->vm_flags & ~clear) | set);
+			if (ret)
+				break;
+		}
+		tlb_finish_mmu(&tlb);
+	}
+	mmap_write_unlock(mm);
+	return ret;
+}
+
+/* A page fault as GUP makes it, for its exact result. */
+static vm_fault_t do_fault(struct mm_struct *mm, unsigned long addr,
+			   unsigned int flags)
+{
+	struct vm_area_struct *vma;
+	vm_fault_t ret = VM_FAULT_SIGSEGV;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, addr);
+	if (vma)
+		ret = handle_mm_fault(vma, addr, flags, NULL);
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+static int usermap_test_init(struct kunit *test)
+{
+	struct usermap_test *ut;
+
+	ut = kunit_kzalloc(test, sizeof(*ut), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ut);
+	INIT_LIST_HEAD(&ut->blocks);
+	ut->next_fill = 0x5a000000;
+	ut->buf = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ut->buf);
+	test->priv = ut;
+
+	ut->mm = mm_create();
+	KUNIT_ASSERT_NOT_NULL(test, ut->mm);
+	/*
+	 * What kunit_attach_mm() does, but keep the mm: the test's thread says
+	 * that it is gone before its exit takes the mappings down, so
+	 * usermap_test_exit() must do that before it frees the pages.
+	 */
+	mmget(ut->mm);
+	kthread_use_mm(ut->mm);
+	return 0;
+}
+
+static void usermap_test_exit(struct kunit *test)
+{
+	struct usermap_test *ut = test->priv;
+	struct block *block;
+
+	if (!ut || !ut->mm)
+		return;
+
+	kthread_use_mm(ut->mm);
+	KUNIT_EXPECT_EQ(test, vm_munmap(0, ut->mm->task_size), 0);
+	kthread_unuse_mm(ut->mm);
+	expect_uncounted(test, 0);
+
+	list_for_each_entry(block, &ut->blocks, list) {
+		if (block->typed)
+			block_clear_type(block);
+		block_free_pages(block);
+	}
+
+	/* An exit gives back the user of kthread_use_mm(), not its mmgrab(). */
+	mmdrop(ut->mm);
+	mmput(ut->mm);
+}
+
+struct kind_param {
+	const char *desc;
+	enum block_kind kind;
+};
+
+static const struct kind_param all_kinds[] = {
+	{ "order-0 pages", SINGLE },
+	{ "compound page", COMPOUND },
+	{ "split block", SPLIT },
+	{ "non-compound block", HIGH_ORDER },
+	{ "alloc_pages_exact()", EXACT },
+	{ "vmalloc_user()", VMALLOC },
+};
+KUNIT_ARRAY_PARAM_DESC(all_kinds, all_kinds, desc);
+
+/* The tails of a non-compound block have no refcount: not for mappings. */
+static const struct kind_param map_kinds[] = {
+	{ "order-0 pages", SINGLE },
+	{ "compound page", COMPOUND },
+	{ "split block", SPLIT },
+	{ "alloc_pages_exact()", EXACT },
+	{ "vmalloc_user()", VMALLOC },
+};
+KUNIT_ARRAY_PARAM_DESC(map_kinds, map_kinds, desc);
+
+static const struct kind_param contig_kinds[] = {
+	{ "compound page", COMPOUND },
+	{ "split block", SPLIT },
+	{ "alloc_pages_exact()", EXACT },
+};
+KUNIT_ARRAY_PARAM_DESC(contig_kinds, contig_kinds, desc);
+
+static enum block_kind param_kind(struct kunit *test)
+{
+	const struct kind_param *param = test->param_value;
+
+	return param->kind;
+}
+
+/* Suite usermap_type: who has the type. */
+
+static void expect_typed(struct kunit *test, struct block *block)
+{
+	int i;
+
+	for (i = 0; i < NR_PAGES; i++) {
+		struct page *page = block->page[i];
+		bool tail = block->kind == COMPOUND && i;
+
+		KUNIT_EXPECT_TRUE(test, page_is_usermap(page));
+		KUNIT_EXPECT_TRUE(test, folio_test_usermap(page_folio(page)));
+		KUNIT_EXPECT_EQ(test, !!PageUsermap(page), !tail);
+	}
+}
+
+static void type_set_and_clear(struct kunit *test)
+{
+	struct block *block = alloc_untyped(test, param_kind(test));
+	struct page_state before[NR_PAGES];
+	int i;
+
+	for (i = 0; i < NR_PAGES; i++) {
+		before[i] = block->state[i];
+		KUNIT_EXPECT_FALSE(test, page_is_usermap(block->page[i]));
+	}
+
+	block_set_type(block);
+	expect_typed(test, block);
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, page_ref_count(block->page[i]),
+				before[i].refs);
+
+	/* Not even a stale type of a tail may be left behind. */
+	block_clear_type(block);
+	memcpy(block->state, before, sizeof(before));
+	expect_same_state(test, block);
+	for (i = 0; i < NR_PAGES; i++) {
+		KUNIT_EXPECT_FALSE(test, PageUsermap(block->page[i]));
+		KUNIT_EXPECT_FALSE(test, page_is_usermap(block->page[i]));
+	}
+}
+
+static void type_set_twice(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+
+	block_set_type(block);
+	expect_typed(test, block);
+}
+
+static void type_is_set_in_range_only(struct kunit *test)
+{
+	struct block *block = alloc_untyped(test, SPLIT);
+	int i;
+
+	usermap_set_pages(block->page[2], 3);
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, page_is_usermap(block->page[i]),
+				i >= 2 && i < 5);
+
+	usermap_clear_pages(block->page[3], 1);
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, page_is_usermap(block->page[i]),
+				i == 2 || i == 4);
+
+	usermap_clear_pages(block->page[2], 1);
+	usermap_clear_pages(block->page[4], 1);
+}
+
+static void type_of_two_compound_pages(struct kunit *test)
+{
+	struct block *first, *second;
+
+	alloc_neighbours(test, COMPOUND, &first, &second);
+	usermap_set_pages(first->page[0], 2 * NR_PAGES);
+	expect_typed(test, first);
+	expect_typed(test, second);
+
+	usermap_clear_pages(first->page[0], 2 * NR_PAGES);
+	KUNIT_EXPECT_FALSE(test, PageUsermap(first->page[0]));
+	KUNIT_EXPECT_FALSE(test, PageUsermap(second->page[0]));
+}
+
+static void type_of_other_pages(struct kunit *test)
+{
+	void *slab = kunit_kmalloc(test, 64, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, slab);
+	KUNIT_EXPECT_FALSE(test, page_is_usermap(virt_to_page(slab)));
+	KUNIT_EXPECT_FALSE(test, page_is_usermap(ZERO_PAGE(0)));
+}
+
+static struct kunit_case usermap_type_cases[] = {
+	KUNIT_CASE_PARAM(type_set_and_clear, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(type_set_twice, all_kinds_gen_params),
+	KUNIT_CASE(type_is_set_in_range_only),
+	KUNIT_CASE(type_of_two_compound_pages),
+	KUNIT_CASE(type_of_other_pages),
+	{}
+};
+
+static struct kunit_suite usermap_type_suite = {
+	.name = "usermap_type",
+	.init = usermap_test_init,
+	.exit = usermap_test_exit,
+	.test_cases = usermap_type_cases,
+};
+
+/* Suite usermap_map: what a mapping does, and what it leaves alone. */
+
+static void check_mapping(struct kunit *test, struct block *block, bool contig)
+{
+	struct map *map = block_to_map(test, block);
+	u32 word;
+	int i;
+
+	map->contig = contig;
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	for (i = 0; i < NR_PAGES; i++)
+		expect_maps_block(test, map, i, block, i);
+	expect_uncounted(test, 0);
+
+	/* Both ways: from user space to the page, and back. */
+	for (i = 0; i < NR_PAGES; i++) {
+		unsigned long addr = addr_of(map, i) + SOME_OFFSET;
+
+		KUNIT_EXPECT_EQ(test, user_write(addr, SOME_VALUE), 0);
+		KUNIT_EXPECT_EQ(test, page_word(block->page[i], SOME_OFFSET),
+				SOME_VALUE);
+		fill_page(block->page[i], block->fill + i);
+		KUNIT_EXPECT_EQ(test, user_read(addr, &word), 0);
+		KUNIT_EXPECT_EQ(test, word, block->fill + i);
+	}
+	expect_uncounted(test, 0);
+
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, NR_PAGES * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr, NR_PAGES),
+			0);
+	expect_uncounted(test, 0);
+}
+
+static void map_array(struct kunit *test)
+{
+	check_mapping(test, alloc_block(test, param_kind(test)), false);
+}
+
+static void map_contig(struct kunit *test)
+{
+	check_mapping(test, alloc_block(test, param_kind(test)), true);
+}
+
+/* Pages 3 to 5, which are tails if the block is a compound page. */
+static void map_part_of_block(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = alloc_map(test);
+	int i;
+
+	map->contig = true;
+	map->pages = &block->page[3];
+	map->nr = 3;
+	do_map(test, map, 0, 3, PROT_READ | PROT_WRITE, MAP_SHARED);
+	for (i = 0; i < 3; i++)
+		expect_maps_block(test, map, i, block, 3 + i);
+	expect_uncounted(test, 0);
+}
+
+static void map_array_in_any_order(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct page *pages[] = {
+		block->page[5], block->page[1], block->page[1], block->page[0],
+	};
+	struct map *map = alloc_map(test);
+
+	map->pages = pages;
+	map->nr = ARRAY_SIZE(pages);
+	do_map(test, map, 0, ARRAY_SIZE(pages), PROT_READ | PROT_WRITE,
+	       MAP_SHARED);
+	expect_maps_block(test, map, 0, block, 5);
+	expect_maps_block(test, map, 1, block, 1);
+	expect_maps_block(test, map, 2, block, 1);
+	expect_maps_block(test, map, 3, block, 0);
+	expect_uncounted(test, 0);
+}
+
+static void map_contig_over_two_blocks(struct kunit *test)
+{
+	struct block *first, *second;
+	struct map *map = alloc_map(test);
+	int i;
+
+	alloc_neighbours(test, param_kind(test), &first, &second);
+	block_set_type(first);
+	block_set_type(second);
+
+	map->contig = true;
+	map->pages = &first->page[2];
+	map->nr = NR_PAGES;
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	for (i = 0; i < NR_PAGES - 2; i++)
+		expect_maps_block(test, map, i, first, 2 + i);
+	for (; i < NR_PAGES; i++)
+		expect_maps_block(test, map, i, second, i + 2 - NR_PAGES);
+	expect_uncounted(test, 0);
+}
+
+static void map_part_of_vma(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct map *map = alloc_map(test);
+	u32 word;
+
+	map->pages = block->page;
+	map->nr = 2;
+	map->offset = 1;
+	do_map(test, map, 0, 4, PROT_READ | PROT_WRITE, MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, map->nr_ptes, 2);
+	KUNIT_EXPECT_EQ(test, user_read(addr_of(map, 0), &word), -EFAULT);
+	expect_maps_block(test, map, 1, block, 0);
+	expect_maps_block(test, map, 2, block, 1);
+	KUNIT_EXPECT_EQ(test, user_read(addr_of(map, 3), &word), -EFAULT);
+
+	/* The rest may follow, in front and behind, by either form. */
+	KUNIT_EXPECT_EQ(test, insert(map, addr_of(map, 3), true,
+				     &block->page[7], 1, VMA_PROT), 0);
+	KUNIT_EXPECT_EQ(test, insert(map, addr_of(map, 0), false,
+				     &block->page[6], 1, READ_ONLY), 0);
+	expect_maps_block(test, map, 0, block, 6);
+	expect_maps_block(test, map, 3, block, 7);
+	expect_uncounted(test, 0);
+}
+
+static void map_across_page_tables(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	unsigned long border = find_pmd_border(test, NR_PAGES);
+	struct map *map;
+	int i, contig;
+
+	for (contig = 0; contig <= 1; contig++) {
+		map = block_to_map(test, block);
+		map->contig = contig;
+		do_map(test, map, border - 3 * PAGE_SIZE, NR_PAGES,
+		       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED);
+		KUNIT_EXPECT_EQ(test, map->nr_ptes, NR_PAGES);
+		for (i = 0; i < NR_PAGES; i++)
+			expect_maps_block(test, map, i, block, i);
+		expect_uncounted(test, 0);
+		vm_munmap(map->addr, NR_PAGES * PAGE_SIZE);
+	}
+}
+
+/* More than a page table full, of a few pages over and over. */
+static void map_many_pages(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SINGLE);
+	unsigned long i, nr = PTRS_PER_PTE + NR_PAGES;
+	struct map *map = alloc_map(test);
+	struct page **pages;
+
+	pages = kunit_kcalloc(test, nr, sizeof(*pages), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	for (i = 0; i < nr; i++)
+		pages[i] = block->page[i % NR_PAGES];
+
+	map->pages = pages;
+	map->nr = nr;
+	do_map(test, map, 0, nr, PROT_READ | PROT_WRITE, MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, map->nr_ptes, nr);
+	for (i = 0; i < nr; i++) {
+		pte_t pte;
+
+		if (!get_pte(test_mm(test), addr_of(map, i), &pte) ||
+		    pte_pfn(pte) != page_to_pfn(pages[i]))
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, i, nr);
+	expect_uncounted(test, 0);
+}
+
+static void map_in_two_mms(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block), *other;
+	struct mm_struct *mm = mm_create();
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	other = block_to_map(test, block);
+
+	mm_switch(mm);
+	KUNIT_EXPECT_EQ(test, try_map(other, 0, NR_PAGES, PROT_READ,
+				      MAP_PRIVATE), 0);
+	for (i = 0; !other->ret && i < NR_PAGES; i++)
+		expect_maps_block(test, other, i, block, i);
+	expect_rss(test, mm, 0);
+	expect_uncounted(test, 0);
+	mm_switch(test_mm(test));
+
+	/* The exit of one mm does not disturb the other. */
+	mm_destroy(test, mm);
+	expect_uncounted(test, 0);
+	for (i = 0; i < NR_PAGES; i++)
+		expect_maps_block(test, map, i, block, i);
+}
+
+/* VM_MIXEDMAP is set; all other flags are the driver's. */
+static void map_sets_mixedmap_only(struct kunit *test)
+{
+	static const vm_flags_t flags[] = {
+		0, VM_IO, VM_DONTCOPY | VM_DONTEXPAND, VM_DONTDUMP, VM_MIXEDMAP,
+	};
+	struct block *block = alloc_block(test, SPLIT);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct map *map = block_to_map(test, block);
+		vm_flags_t now;
+
+		map->set_flags = flags[i];
+		do_map(test, map, 0, NR_PAGES, PROT_READ, MAP_SHARED);
+		mmap_read_lock(test_mm(test));
+		now = vma_lookup(test_mm(test), map->addr)->vm_flags;
+		mmap_read_unlock(test_mm(test));
+		/* mmap() itself sets VM_SOFTDIRTY. */
+		KUNIT_EXPECT_EQ(test, (now ^ map->flags) & ~VM_SOFTDIRTY,
+				VM_MIXEDMAP & ~map->flags);
+	}
+}
+
+static void map_read_only_prot(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct map *map = block_to_map(test, block);
+	int i;
+
+	map->prot = READ_ONLY;
+	map->vm_ops = &mkwrite_vm_ops;
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	for (i = 0; i < NR_PAGES; i++) {
+		expect_maps_block(test, map, i, block, i);
+		KUNIT_EXPECT_FALSE(test, is_writable(test_mm(test),
+						     addr_of(map, i)));
+	}
+	KUNIT_EXPECT_EQ(test, map->nr_mkwrites, 0);
+
+	/* The first write asks, once, and for the right page. */
+	for (i = 0; i < NR_PAGES; i += 3) {
+		unsigned long addr = addr_of(map, i);
+
+		map->nr_mkwrites = 0;
+		KUNIT_EXPECT_EQ(test, user_write(addr, SOME_VALUE), 0);
+		KUNIT_EXPECT_EQ(test, user_write(addr, SOME_VALUE), 0);
+		KUNIT_EXPECT_EQ(test, map->nr_mkwrites, 1);
+		KUNIT_EXPECT_EQ(test, map->mkwrite_pgoff, i);
+		KUNIT_EXPECT_TRUE(test, is_writable(test_mm(test), addr));
+		KUNIT_EXPECT_EQ(test, page_word(block->page[i], 0), SOME_VALUE);
+		expect_mapped(test, test_mm(test), addr, block->page[i]);
+	}
+	KUNIT_EXPECT_FALSE(test, is_writable(test_mm(test), addr_of(map, 1)));
+	expect_uncounted(test, 0);
+}
+
+/* The scheme of perf: only the control page becomes writable. */
+static void map_first_page_writable(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SINGLE);
+	struct map *map = block_to_map(test, block);
+	int i;
+
+	map->prot = READ_ONLY;
+	map->vm_ops = &mkwrite_vm_ops;
+	map->first_only = true;
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+
+	KUNIT_EXPECT_EQ(test, user_write(addr_of(map, 0), SOME_VALUE), 0);
+	KUNIT_EXPECT_EQ(test, page_word(block->page[0], 0), SOME_VALUE);
+	for (i = 1; i < NR_PAGES; i++) {
+		unsigned long addr = addr_of(map, i);
+
+		KUNIT_EXPECT_TRUE(test, do_fault(test_mm(test), addr,
+						 FAULT_FLAG_WRITE) &
+					VM_FAULT_SIGBUS);
+		KUNIT_EXPECT_EQ(test, user_write(addr, SOME_VALUE), -EFAULT);
+		KUNIT_EXPECT_FALSE(test, is_writable(test_mm(test), addr));
+		expect_maps_block(test, map, i, block, i);
+	}
+	expect_uncounted(test, 0);
+}
+
+static void map_writable_prot(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct map *map = block_to_map(test, block);
+	int i;
+
+	map->prot = WRITABLE;
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_TRUE(test, is_writable(test_mm(test),
+						    addr_of(map, i)));
+}
+
+static void check_zero_page(struct kunit *test, struct map *map,
+			    unsigned long prot, unsigned long flags)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct page *pages[] = {
+		block->page[0], ZERO_PAGE(0), block->page[1], ZERO_PAGE(0),
+	};
+	int refs = page_ref_count(ZERO_PAGE(0));
+
+	map->pages = pages;
+	map->nr = ARRAY_SIZE(pages);
+	do_map(test, map, 0, ARRAY_SIZE(pages), prot, flags);
+	expect_maps_block(test, map, 0, block, 0);
+	expect_mapped(test, test_mm(test), addr_of(map, 1), ZERO_PAGE(0));
+	expect_user_page(test, addr_of(map, 1), 0, 0);
+	expect_maps_block(test, map, 2, block, 1);
+	expect_user_page(test, addr_of(map, 3), 0, 0);
+	KUNIT_EXPECT_EQ(test, page_ref_count(ZERO_PAGE(0)), refs);
+	expect_uncounted(test, 0);
+	map->pages = NULL;
+}
+
+static void map_zero_page_private(struct kunit *test)
+{
+	struct map *map = alloc_map(test);
+
+	check_zero_page(test, map, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	KUNIT_EXPECT_EQ(test, user_write(addr_of(map, 1) + SOME_OFFSET,
+					 SOME_VALUE), 0);
+	expect_user_page(test, addr_of(map, 1), 0, SOME_VALUE);
+	expect_user_page(test, addr_of(map, 3), 0, 0);
+	expect_rss(test, test_mm(test), 1);
+}
+
+/* The way of the ftrace ring buffer: nobody can ever write. */
+static void map_zero_page_shared(struct kunit *test)
+{
+	struct map *map = alloc_map(test);
+
+	map->clear_flags = VM_MAYWRITE;
+	check_zero_page(test, map, PROT_READ, MAP_SHARED);
+}
+
+static void map_fork_shared_child(struct child *child)
+{
+	child->err = user_read(child->addr, &child->word[0]) ?:
+		     user_write(child->addr + PAGE_SIZE, SOME_VALUE);
+}
+
+static void map_fork_shared(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block);
+	struct child child = {
+		.fn = map_fork_shared_child,
+		.addr = map->addr,
+		.err = -EINTR,
+	};
+
+	fork_and_wait(test, &child);
+	KUNIT_EXPECT_EQ(test, child.err, 0);
+	KUNIT_EXPECT_EQ(test, child.word[0], block->fill);
+	KUNIT_EXPECT_EQ(test, page_word(block->page[1], 0), SOME_VALUE);
+	expect_maps_block(test, map, 0, block, 0);
+	expect_mapped(test, test_mm(test), addr_of(map, 1), block->page[1]);
+	expect_uncounted(test, 0);
+}
+
+/* What a child sees while it lives: the same pages, not counted either. */
+struct fork_counts {
+	struct child child;
+	struct block *block;
+	struct page_state state[NR_PAGES];
+	unsigned long rss;
+	unsigned long nr_ptes;
+	unsigned long nr_normal;
+};
+
+static void map_fork_counts_child(struct child *child)
+{
+	struct fork_counts *fc = container_of(child, struct fork_counts, child);
+	int i;
+
+	fc->rss = get_mm_rss_sum(current->mm);
+	fc->nr_ptes = count_ptes(current->mm, child->addr, NR_PAGES);
+	for (i = 0; i < NR_PAGES; i++) {
+		read_state(fc->block->page[i], &fc->state[i]);
+		if (normal_page(current->mm, child->addr + i * PAGE_SIZE))
+			fc->nr_normal++;
+	}
+	child->err = 0;
+}
+
+static void map_fork_counts(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_private(test, block);
+	struct fork_counts fc = {
+		.child = {
+			.fn = map_fork_counts_child,
+			.addr = map->addr,
+			.err = -EINTR,
+		},
+		.block = block,
+	};
+	int i;
+
+	fork_and_wait(test, &fc.child);
+	KUNIT_ASSERT_EQ(test, fc.child.err, 0);
+	KUNIT_EXPECT_EQ(test, fc.rss, 0);
+	KUNIT_EXPECT_EQ(test, fc.nr_ptes, NR_PAGES);
+	KUNIT_EXPECT_EQ(test, fc.nr_normal, 0);
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_MEMEQ(test, &fc.state[i], &block->state[i],
+				   sizeof(fc.state[i]));
+	expect_uncounted(test, 0);
+}
+
+static void map_mprotect(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block);
+	unsigned long end = addr_of(map, NR_PAGES);
+	struct mm_struct *mm = test_mm(test);
+	int i;
+
+	KUNIT_EXPECT_EQ(test, do_mprotect(mm, map->addr, end, 0, VM_WRITE), 0);
+	for (i = 0; i < NR_PAGES; i++) {
+		expect_maps_block(test, map, i, block, i);
+		KUNIT_EXPECT_FALSE(test, is_writable(mm, addr_of(map, i)));
+		KUNIT_EXPECT_EQ(test, user_write(addr_of(map, i), SOME_VALUE),
+				-EFAULT);
+	}
+	expect_uncounted(test, 0);
+
+	KUNIT_EXPECT_EQ(test, do_mprotect(mm, map->addr, end, VM_WRITE, 0), 0);
+	for (i = 0; i < NR_PAGES; i++) {
+		expect_maps_block(test, map, i, block, i);
+		KUNIT_EXPECT_EQ(test, user_write(addr_of(map, i), SOME_VALUE),
+				0);
+		KUNIT_EXPECT_EQ(test, page_word(block->page[i], 0), SOME_VALUE);
+	}
+	expect_uncounted(test, 0);
+}
+
+static void map_mremap(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block);
+	unsigned long len = NR_PAGES * PAGE_SIZE;
+	struct mm_struct *mm = test_mm(test);
+	int i, ret;
+
+	mmap_write_lock(mm);
+	ret = relocate_vma_down(vma_lookup(mm, map->addr), len);
+	mmap_write_unlock(mm);
+	KUNIT_ASSERT_EQ(test, ret, 0);
+
+	KUNIT_EXPECT_EQ(test, count_ptes(mm, map->addr, NR_PAGES), 0);
+	map->addr -= len;
+	for (i = 0; i < NR_PAGES; i++)
+		expect_maps_block(test, map, i, block, i);
+	expect_uncounted(test, 0);
+}
+
+static void map_partial_munmap(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block);
+	u32 word;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr_of(map, 2), 3 * PAGE_SIZE), 0);
+	expect_uncounted(test, 0);
+	for (i = 0; i < NR_PAGES; i++) {
+		if (i >= 2 && i < 5)
+			KUNIT_EXPECT_EQ(test, user_read(addr_of(map, i), &word),
+					-EFAULT);
+		else
+			expect_maps_block(test, map, i, block, i);
+	}
+}
+
+/* Zapped pages are gone, here without a ->fault to bring them back. */
+static void map_madv_dontneed(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block);
+	u32 word;
+
+	KUNIT_EXPECT_EQ(test, do_madvise(test_mm(test), map->addr,
+					 2 * PAGE_SIZE, MADV_DONTNEED), 0);
+	expect_uncounted(test, 0);
+	KUNIT_EXPECT_EQ(test, user_read(map->addr, &word), -EFAULT);
+	expect_maps_block(test, map, 2, block, 2);
+}
+
+static struct kunit_case usermap_map_cases[] = {
+	KUNIT_CASE_PARAM(map_array, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_contig, contig_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_part_of_block, contig_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_array_in_any_order, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_contig_over_two_blocks, contig_kinds_gen_params),
+	KUNIT_CASE(map_part_of_vma),
+	KUNIT_CASE(map_across_page_tables),
+	KUNIT_CASE(map_many_pages),
+	KUNIT_CASE_PARAM(map_in_two_mms, map_kinds_gen_params),
+	KUNIT_CASE(map_sets_mixedmap_only),
+	KUNIT_CASE(map_read_only_prot),
+	KUNIT_CASE(map_first_page_writable),
+	KUNIT_CASE(map_writable_prot),
+	KUNIT_CASE(map_zero_page_private),
+	KUNIT_CASE(map_zero_page_shared),
+	KUNIT_CASE_PARAM(map_fork_shared, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_fork_counts, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_mprotect, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_mremap, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_partial_munmap, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_madv_dontneed, map_kinds_gen_params),
+	{}
+};
+
+static struct kunit_suite usermap_map_suite = {
+	.name = "usermap_map",
+	.init = usermap_test_init,
+	.exit = usermap_test_exit,
+	.test_cases = usermap_map_cases,
+};
+
+/* Suite usermap_reject: who must not take a usermap page for a folio. */
+
+static long gup_get_fast(unsigned long addr, unsigned int flags,
+			 struct page **page)
+{
+	return get_user_pages_fast(addr, 1, flags, page);
+}
+
+static long gup_get_unlocked(unsigned long addr, unsigned int flags,
+			     struct page **page)
+{
+	return get_user_pages_unlocked(addr, 1, page, flags);
+}
+
+static long gup_get(unsigned long addr, unsigned int flags, struct page **page)
+{
+	long ret;
+
+	mmap_read_lock(current->mm);
+	ret = get_user_pages(addr, 1, flags, page);
+	mmap_read_unlock(current->mm);
+	return ret;
+}
+
+static long gup_get_remote(unsigned long addr, unsigned int flags,
+			   struct page **page)
+{
+	long ret;
+
+	mmap_read_lock(current->mm);
+	ret = get_user_pages_remote(current->mm, addr, 1, flags, page, NULL);
+	mmap_read_unlock(current->mm);
+	return ret;
+}
+
+static long gup_pin_fast(unsigned long addr, unsigned int flags,
+			 struct page **page)
+{
+	return pin_user_pages_fast(addr, 1, flags, page);
+}
+
+static long gup_pin(unsigned long addr, unsigned int flags, struct page **page)
+{
+	long ret;
+
+	mmap_read_lock(current->mm);
+	ret = pin_user_pages(addr, 1, flags, page);
+	mmap_read_unlock(current->mm);
+	return ret;
+}
+
+static long gup_pin_remote(unsigned long addr, unsigned int flags,
+			   struct page **page)
+{
+	long ret;
+
+	mmap_read_lock(current->mm);
+	ret = pin_user_pages_remote(current->mm, addr, 1, flags, page, NULL);
+	mmap_read_unlock(current->mm);
+	return ret;
+}
+
+static const struct gup_param {
+	const char *desc;
+	long (*gup)(unsigned long addr, unsigned int flags, struct page **page);
+	unsigned int flags;
+	bool pin;
+} gup_params[] = {
+	{ "get_user_pages_fast", gup_get_fast },
+	{ "get_user_pages_unlocked", gup_get_unlocked },
+	{ "get_user_pages", gup_get },
+	{ "get_user_pages_remote", gup_get_remote },
+	{ "get_user_pages_remote, forced", gup_get_remote, FOLL_FORCE },
+	{ "pin_user_pages_fast", gup_pin_fast, 0, true },
+	{ "pin_user_pages_fast, long-term", gup_pin_fast, FOLL_LONGTERM, true },
+	{ "pin_user_pages", gup_pin, 0, true },
+	{ "pin_user_pages, long-term", gup_pin, FOLL_LONGTERM, true },
+	{ "pin_user_pages_remote", gup_pin_remote, 0, true },
+};
+KUNIT_ARRAY_PARAM_DESC(gup, gup_params, desc);
+
+static void expect_gup_fails(struct kunit *test, unsigned long addr,
+			     unsigned int flags)
+{
+	const struct gup_param *param = test->param_value;
+	struct page *page = NULL;
+	long ret;
+
+	ret = param->gup(addr, param->flags | flags, &page);
+	KUNIT_EXPECT_EQ(test, ret, -EFAULT);
+	if (ret == 1 && param->pin)
+		unpin_user_page(page);
+	else if (ret == 1)
+		put_page(page);
+}
+
+static void check_gup(struct kunit *test, vm_flags_t vm_flags)
+{
+	struct block *block = alloc_block(test, COMPOUND);
+	struct map *map = block_to_map(test, block);
+	struct map *private = block_to_map(test, block);
+	int i;
+
+	map->set_flags = vm_flags;
+	private->set_flags = vm_flags;
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	do_map(test, private, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	for (i = 0; i < 2; i++) {
+		expect_gup_fails(test, addr_of(map, i), 0);
+		expect_gup_fails(test, addr_of(map, i), FOLL_WRITE);
+		expect_gup_fails(test, addr_of(private, i), 0);
+		expect_maps_block(test, map, i, block, i);
+		expect_maps_block(test, private, i, block, i);
+	}
+	expect_uncounted(test, 0);
+}
+
+static void reject_gup(struct kunit *test)
+{
+	check_gup(test, 0);
+}
+
+static void reject_gup_vm_io(struct kunit *test)
+{
+	check_gup(test, VM_IO);
+}
+
+static void reject_gup_fast_only(struct kunit *test)
+{
+	struct block *block = alloc_block(test, COMPOUND);
+	struct map *map = map_shared(test, block);
+	struct page *page;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_LE(test, get_user_pages_fast_only(addr_of(map, i),
+							       1, 0, &page), 0);
+		KUNIT_EXPECT_LE(test, get_user_pages_fast_only(addr_of(map, i),
+							       1, FOLL_WRITE,
+							       &page), 0);
+	}
+	expect_uncounted(test, 0);
+}
+
+/* An array that begins with memory that GUP does take. */
+static void reject_gup_after_anon(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct map *map = map_private(test, block);
+	struct page *pages[NR_PAGES];
+	long ret;
+
+	KUNIT_EXPECT_EQ(test, user_write(map->addr, SOME_VALUE), 0);
+	ret = pin_user_pages_unlocked(map->addr, NR_PAGES, pages, 0);
+	KUNIT_EXPECT_EQ(test, ret, 1);
+	if (ret > 0)
+		unpin_user_pages(pages, ret);
+	expect_uncounted(test, 1);
+}
+
+/* GUP for write gets the copy of a private mapping, as it always did. */
+static void reject_gup_takes_copy(struct kunit *test)
+{
+	struct block *block = alloc_block(test, COMPOUND);
+	struct map *map = map_private(test, block);
+	struct page *page = NULL;
+
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(addr_of(map, 1), 1,
+						  FOLL_WRITE, &page), 1);
+	KUNIT_EXPECT_TRUE(test, folio_test_anon(page_folio(page)));
+	unpin_user_page(page);
+	expect_copy(test, map, 1, block, 1, block->fill + 1);
+	expect_uncounted(test, 1);
+}
+
+/* Without an array of pages GUP has nothing to refuse. */
+static void reject_not_populate(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block);
+	unsigned long len = NR_PAGES * PAGE_SIZE;
+	struct mm_struct *mm = test_mm(test);
+	int i;
+
+	KUNIT_EXPECT_EQ(test, do_madvise(mm, map->addr, len,
+					 MADV_POPULATE_READ), 0);
+	KUNIT_EXPECT_EQ(test, do_madvise(mm, map->addr, len,
+					 MADV_POPULATE_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, __mm_populate(map->addr, len, 0), 0);
+	for (i = 0; i < NR_PAGES; i++)
+		expect_maps_block(test, map, i, block, i);
+	expect_uncounted(test, 0);
+}
+
+static void reject_not_mlock(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_block(test, block, PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_LOCKED | MAP_POPULATE);
+	int i;
+
+	for (i = 0; i < NR_PAGES; i++)
+		expect_maps_block(test, map, i, block, i);
+	KUNIT_EXPECT_EQ(test, test_mm(test)->locked_vm, 0);
+	expect_uncounted(test, 0);
+}
+
+static void reject_vm_insert_page(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = alloc_map(test);
+	struct mm_struct *mm = test_mm(test);
+	int i;
+
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	for (i = 0; i < NR_PAGES; i++) {
+		struct kunit_suppressed_warning *w = expect_warnings(test);
+		struct vm_area_struct *vma;
+		unsigned long nr = 1;
+
+		mmap_write_lock(mm);
+		vma = vma_lookup(mm, map->addr);
+		KUNIT_EXPECT_EQ(test, vm_insert_page(vma, addr_of(map, i),
+						     block->page[i]), -EINVAL);
+		mmap_write_unlock(mm);
+		check_warnings(test, w, 1);
+
+		w = expect_warnings(test);
+		mmap_write_lock(mm);
+		KUNIT_EXPECT_EQ(test, vm_insert_pages(vma, addr_of(map, i),
+						      &block->page[i], &nr),
+				-EINVAL);
+		mmap_write_unlock(mm);
+		check_warnings(test, w, 1);
+		KUNIT_EXPECT_EQ(test, nr, 1);
+	}
+	KUNIT_EXPECT_EQ(test, count_ptes(mm, map->addr, NR_PAGES), 0);
+	expect_uncounted(test, 0);
+}
+
+static const struct fault_param {
+	const char *desc;
+	unsigned int fault_flags;
+	unsigned long mmap_flags;
+	vm_fault_t ret;
+} fault_params[] = {
+	{ "shared read", 0, MAP_SHARED },
+	{ "shared write", FAULT_FLAG_WRITE, MAP_SHARED },
+	{ "private read", 0, MAP_PRIVATE },
+	{ "private write", FAULT_FLAG_WRITE, MAP_PRIVATE },
+	{ "shared read, locked", 0, MAP_SHARED, VM_FAULT_LOCKED },
+	{ "shared write, locked", FAULT_FLAG_WRITE, MAP_SHARED,
+	  VM_FAULT_LOCKED },
+	{ "private write, locked", FAULT_FLAG_WRITE, MAP_PRIVATE,
+	  VM_FAULT_LOCKED },
+};
+KUNIT_ARRAY_PARAM_DESC(fault, fault_params, desc);
+
+static void check_fault(struct kunit *test, struct page *page)
+{
+	const struct fault_param *param = test->param_value;
+	struct kunit_suppressed_warning *w;
+	struct map *map = alloc_map(test);
+	vm_fault_t ret;
+
+	map->vm_ops = &fault_vm_ops;
+	map->fault_page = page;
+	map->fault_ret = param->ret;
+	do_map(test, map, 0, 1, PROT_READ | PROT_WRITE, param->mmap_flags);
+
+	w = expect_warnings(test);
+	ret = do_fault(test_mm(test), map->addr, param->fault_flags);
+	check_warnings(test, w, 1);
+	KUNIT_EXPECT_TRUE(test, ret & VM_FAULT_SIGBUS);
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr, 1), 0);
+	KUNIT_EXPECT_FALSE(test, folio_test_locked(page_folio(page)));
+	expect_uncounted(test, 0);
+}
+
+static void reject_fault_single(struct kunit *test)
+{
+	check_fault(test, alloc_block(test, SINGLE)->page[1]);
+}
+
+static void reject_fault_head(struct kunit *test)
+{
+	check_fault(test, alloc_block(test, COMPOUND)->page[0]);
+}
+
+static void reject_fault_tail(struct kunit *test)
+{
+	check_fault(test, alloc_block(test, COMPOUND)->page[3]);
+}
+
+static struct kunit_case usermap_reject_cases[] = {
+	KUNIT_CASE_PARAM(reject_gup, gup_gen_params),
+	KUNIT_CASE_PARAM(reject_gup_vm_io, gup_gen_params),
+	KUNIT_CASE(reject_gup_fast_only),
+	KUNIT_CASE(reject_gup_after_anon),
+	KUNIT_CASE(reject_gup_takes_copy),
+	KUNIT_CASE_PARAM(reject_not_populate, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(reject_not_mlock, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(reject_vm_insert_page, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(reject_fault_single, fault_gen_params),
+	KUNIT_CASE_PARAM(reject_fault_head, fault_gen_params),
+	KUNIT_CASE_PARAM(reject_fault_tail, fault_gen_params),
+	{}
+};
+
+static struct kunit_suite usermap_reject_suite = {
+	.name = "usermap_reject",
+	.init = usermap_test_init,
+	.exit = usermap_test_exit,
+	.test_cases = usermap_reject_cases,
+};
+
+/* Suite usermap_cow: private mappings. */
+
+static void cow_on_write(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_private(test, block);
+	int i;
+
+	KUNIT_EXPECT_EQ(test, user_write(addr_of(map, 0) + SOME_OFFSET,
+					 SOME_VALUE), 0);
+	KUNIT_EXPECT_EQ(test, user_write(addr_of(map, 3) + SOME_OFFSET,
+					 SOME_VALUE), 0);
+	for (i = 0; i < NR_PAGES; i++) {
+		if (i == 0 || i == 3)
+			expect_copy(test, map, i, block, i, SOME_VALUE);
+		else
+			expect_maps_block(test, map, i, block, i);
+	}
+	expect_uncounted(test, 2);
+
+	/* The copy is on its own now. */
+	fill_page(block->page[3], 0);
+	expect_user_page(test, addr_of(map, 3), block->fill + 3, SOME_VALUE);
+}
+
+/* Who writes into the mapping through access_remote_vm(). */
+static const struct writer_param {
+	const char *desc;
+	unsigned long prot;
+	bool self;
+	bool no_mm;
+	bool same_addr;
+} writer_params[] = {
+	{ "the same mm", PROT_READ | PROT_WRITE, .self = true },
+	{ "no mm", PROT_READ | PROT_WRITE, .no_mm = true },
+	{ "other mm, nothing there", PROT_READ | PROT_WRITE },
+	{ "other mm, other memory there", PROT_READ | PROT_WRITE,
+	  .same_addr = true },
+	{ "read-only mapping, the same mm", PROT_READ, .self = true },
+	{ "read-only mapping, no mm", PROT_READ, .no_mm = true },
+	{ "read-only mapping, other mm, nothing there", PROT_READ },
+	{ "read-only mapping, other mm, other memory there", PROT_READ,
+	  .same_addr = true },
+};
+KUNIT_ARRAY_PARAM_DESC(writer, writer_params, desc);
+
+static void check_remote_cow(struct kunit *test, enum block_kind kind, int i)
+{
+	const struct writer_param *param = test->param_value;
+	struct block *block = alloc_block(test, kind);
+	struct map *map = map_block(test, block, param->prot, MAP_PRIVATE);
+	unsigned long addr = addr_of(map, i);
+	struct mm_struct *mm = mm_create();
+	u32 word = SOME_VALUE;
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	if (!param->self)
+		mm_switch(param->no_mm ? NULL : mm);
+	if (param->same_addr) {
+		KUNIT_EXPECT_EQ(test, vm_mmap(NULL, addr, PAGE_SIZE,
+					      PROT_READ | PROT_WRITE,
+					      MAP_PRIVATE | MAP_ANONYMOUS |
+					      MAP_FIXED, 0), addr);
+		memset32(usermap_test(test)->buf, 0xeeeeeeee,
+			 PAGE_SIZE / sizeof(u32));
+		KUNIT_EXPECT_EQ(test, copy_to_user((void __user *)addr,
+						   usermap_test(test)->buf,
+						   PAGE_SIZE), 0);
+	}
+	KUNIT_EXPECT_EQ(test, access_remote_vm(test_mm(test),
+					       addr + SOME_OFFSET, &word,
+					       sizeof(word),
+					       FOLL_FORCE | FOLL_WRITE),
+			sizeof(word));
+	if (param->same_addr)
+		expect_user_page(test, addr, 0xeeeeeeee, 0xeeeeeeee);
+	if (!param->self)
+		mm_switch(test_mm(test));
+	mm_destroy(test, mm);
+
+	expect_copy(test, map, i, block, i, SOME_VALUE);
+	expect_maps_block(test, map, 1, block, 1);
+	expect_uncounted(test, 1);
+}
+
+static void cow_remote_single(struct kunit *test)
+{
+	check_remote_cow(test, SINGLE, 0);
+}
+
+static void cow_remote_head(struct kunit *test)
+{
+	check_remote_cow(test, COMPOUND, 0);
+}
+
+static void cow_remote_tail(struct kunit *test)
+{
+	check_remote_cow(test, COMPOUND, 3);
+}
+
+static void cow_child(struct child *child)
+{
+	child->err = user_write(child->addr + SOME_OFFSET, SOME_VALUE) ?:
+		     user_read(child->addr, &child->word[0]) ?:
+		     user_read(child->addr + SOME_OFFSET, &child->word[1]);
+}
+
+static void cow_after_fork(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_private(test, block);
+	struct child child = {
+		.fn = cow_child,
+		.addr = addr_of(map, 2),
+		.err = -EINTR,
+	};
+
+	fork_and_wait(test, &child);
+	KUNIT_EXPECT_EQ(test, child.err, 0);
+	KUNIT_EXPECT_EQ(test, child.word[0], block->fill + 2);
+	KUNIT_EXPECT_EQ(test, child.word[1], SOME_VALUE);
+	expect_maps_block(test, map, 2, block, 2);
+	expect_uncounted(test, 0);
+}
+
+/* An unmapped copy goes with its RSS; the usermap pages around it stay. */
+static void cow_then_munmap(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_private(test, block);
+
+	KUNIT_EXPECT_EQ(test, user_write(addr_of(map, 4), SOME_VALUE), 0);
+	expect_uncounted(test, 1);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr_of(map, 4), PAGE_SIZE), 0);
+	expect_uncounted(test, 0);
+	expect_maps_block(test, map, 3, block, 3);
+	expect_maps_block(test, map, 5, block, 5);
+}
+
+static struct kunit_case usermap_cow_cases[] = {
+	KUNIT_CASE_PARAM(cow_on_write, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(cow_remote_single, writer_gen_params),
+	KUNIT_CASE_PARAM(cow_remote_head, writer_gen_params),
+	KUNIT_CASE_PARAM(cow_remote_tail, writer_gen_params),
+	KUNIT_CASE_PARAM(cow_after_fork, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(cow_then_munmap, map_kinds_gen_params),
+	{}
+};
+
+static struct kunit_suite usermap_cow_suite = {
+	.name = "usermap_cow",
+	.init = usermap_test_init,
+	.exit = usermap_test_exit,
+	.test_cases = usermap_cow_cases,
+};
+
+/* Suite usermap_remote: ptrace, /proc/PID/mem and the like. */
+
+static const struct remote_param {
+	const char *desc;
+	vm_flags_t vm_flags;
+	bool other_mm;
+} remote_params[] = {
+	{ "from the same mm", 0, false },
+	{ "from another mm", 0, true },
+	{ "VM_IO, from the same mm", VM_IO, false },
+	{ "VM_IO, from another mm", VM_IO, true },
+};
+KUNIT_ARRAY_PARAM_DESC(remote, remote_params, desc);
+
+/* access_remote_vm() of the test's mm, as the parameter wants it. */
+static int remote_access(struct kunit *test, unsigned long addr, void *buf,
+			 int len, unsigned int gup_flags)
+{
+	const struct remote_param *param = test->param_value;
+	struct mm_struct *mm = NULL;
+	int ret;
+
+	if (param->other_mm) {
+		mm = mm_create();
+		KUNIT_ASSERT_NOT_NULL(test, mm);
+		mm_switch(mm);
+	}
+	ret = access_remote_vm(test_mm(test), addr, buf, len,
+			       FOLL_FORCE | gup_flags);
+	if (mm) {
+		mm_switch(test_mm(test));
+		mm_destroy(test, mm);
+	}
+	return ret;
+}
+
+static struct map *remote_map(struct kunit *test, struct block *block,
+			      enum map_prot map_prot, unsigned long prot,
+			      unsigned long flags)
+{
+	const struct remote_param *param = test->param_value;
+	struct map *map = block_to_map(test, block);
+
+	map->set_flags = param->vm_flags;
+	map->prot = map_prot;
+	map->vm_ops = &mkwrite_vm_ops;
+	map->first_only = true;
+	do_map(test, map, 0, NR_PAGES, prot, flags);
+	return map;
+}
+
+static void remote_read(struct kunit *test)
+{
+	struct block *block = alloc_block(test, COMPOUND);
+	u32 *buf = usermap_test(test)->buf;
+	unsigned long flags;
+
+	for (flags = MAP_SHARED; flags <= MAP_PRIVATE; flags++) {
+		struct map *map = remote_map(test, block, VMA_PROT, PROT_READ,
+					     flags);
+
+		memset(buf, 0, PAGE_SIZE);
+		KUNIT_EXPECT_EQ(test, remote_access(test, map->addr, buf,
+						    PAGE_SIZE, 0), PAGE_SIZE);
+		KUNIT_EXPECT_TRUE(test, words_are(buf, block->fill,
+						  block->fill));
+		KUNIT_EXPECT_EQ(test, remote_access(test, addr_of(map, 3), buf,
+						    PAGE_SIZE, 0), PAGE_SIZE);
+		KUNIT_EXPECT_TRUE(test, words_are(buf, block->fill + 3,
+						  block->fill + 3));
+		expect_uncounted(test, 0);
+	}
+}
+
+static void remote_read_across_pages(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SINGLE);
+	struct map *map = remote_map(test, block, VMA_PROT, PROT_READ,
+				     MAP_SHARED);
+	u32 words[4] = {};
+
+	KUNIT_EXPECT_EQ(test, remote_access(test, addr_of(map, 2) - 8, words,
+					    sizeof(words), 0), sizeof(words));
+	KUNIT_EXPECT_EQ(test, words[0], block->fill + 1);
+	KUNIT_EXPECT_EQ(test, words[1], block->fill + 1);
+	KUNIT_EXPECT_EQ(test, words[2], block->fill + 2);
+	KUNIT_EXPECT_EQ(test, words[3], block->fill + 2);
+
+	/* As much as there is. */
+	KUNIT_EXPECT_EQ(test, remote_access(test, addr_of(map, NR_PAGES) - 8,
+					    words, sizeof(words), 0), 8);
+	KUNIT_EXPECT_EQ(test, words[0], block->fill + NR_PAGES - 1);
+	expect_uncounted(test, 0);
+}
+
+static void remote_write(struct kunit *test)
+{
+	struct block *block = alloc_block(test, COMPOUND);
+	struct map *map = remote_map(test, block, VMA_PROT,
+				     PROT_READ | PROT_WRITE, MAP_SHARED);
+	u32 words[4] = { 1, 2, 3, 4 };
+	pte_t pte;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, remote_access(test, addr_of(map, 3) - 8, words,
+					    sizeof(words), FOLL_WRITE),
+			sizeof(words));
+	KUNIT_EXPECT_EQ(test, page_word(block->page[2], PAGE_SIZE - 8), 1);
+	KUNIT_EXPECT_EQ(test, page_word(block->page[2], PAGE_SIZE - 4), 2);
+	KUNIT_EXPECT_EQ(test, page_word(block->page[3], 0), 3);
+	KUNIT_EXPECT_EQ(test, page_word(block->page[3], 4), 4);
+	KUNIT_EXPECT_EQ(test, page_word(block->page[3], 8), block->fill + 3);
+
+	for (i = 2; i <= 3; i++) {
+		expect_mapped(test, test_mm(test), addr_of(map, i),
+			      block->page[i]);
+		KUNIT_ASSERT_TRUE(test, get_pte(test_mm(test), addr_of(map, i),
+						&pte));
+		KUNIT_EXPECT_TRUE(test, pte_write(pte));
+		KUNIT_EXPECT_TRUE(test, pte_dirty(pte));
+	}
+	KUNIT_EXPECT_EQ(test, map->nr_mkwrites, 0);
+	expect_uncounted(test, 0);
+}
+
+static void check_remote_write_refused(struct kunit *test, struct block *block,
+				       struct map *map)
+{
+	unsigned long addr = addr_of(map, 3);
+	u32 word = SOME_VALUE;
+
+	KUNIT_EXPECT_FALSE(test, is_writable(test_mm(test), addr));
+	KUNIT_EXPECT_EQ(test, remote_access(test, addr, &word, sizeof(word),
+					    FOLL_WRITE), 0);
+	KUNIT_EXPECT_FALSE(test, is_writable(test_mm(test), addr));
+	KUNIT_EXPECT_TRUE(test, page_is_filled(block->page[3],
+					       block->fill + 3));
+	expect_maps_block(test, map, 3, block, 3);
+	expect_uncounted(test, 0);
+}
+
+/* pfn_mkwrite says no, or (VM_IO) is not asked. */
+static void remote_write_read_only_pte(struct kunit *test)
+{
+	struct block *block = alloc_block(test, COMPOUND);
+	struct map *map = remote_map(test, block, READ_ONLY,
+				     PROT_READ | PROT_WRITE, MAP_SHARED);
+
+	check_remote_write_refused(test, block, map);
+}
+
+static void remote_write_read_only_vma(struct kunit *test)
+{
+	struct block *block = alloc_block(test, COMPOUND);
+	struct map *map = remote_map(test, block, VMA_PROT, PROT_READ,
+				     MAP_SHARED);
+
+	check_remote_write_refused(test, block, map);
+}
+
+static void remote_access_process_vm(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SINGLE);
+	struct map *map = remote_map(test, block, VMA_PROT,
+				     PROT_READ | PROT_WRITE, MAP_SHARED);
+	u32 word = SOME_VALUE;
+
+	KUNIT_EXPECT_EQ(test, access_remote_vm(test_mm(test), addr_of(map, 1),
+					       &word, sizeof(word), FOLL_WRITE),
+			sizeof(word));
+	word = 0;
+	KUNIT_EXPECT_EQ(test, access_remote_vm(test_mm(test), addr_of(map, 1),
+					       &word, sizeof(word), 0),
+			sizeof(word));
+	KUNIT_EXPECT_EQ(test, word, SOME_VALUE);
+	KUNIT_EXPECT_EQ(test, page_word(block->page[1], 0), SOME_VALUE);
+}
+
+static struct kunit_case usermap_remote_cases[] = {
+	KUNIT_CASE_PARAM(remote_read, remote_gen_params),
+	KUNIT_CASE_PARAM(remote_read_across_pages, remote_gen_params),
+	KUNIT_CASE_PARAM(remote_write, remote_gen_params),
+	KUNIT_CASE_PARAM(remote_write_read_only_pte, remote_gen_params),
+	KUNIT_CASE_PARAM(remote_write_read_only_vma, remote_gen_params),
+	KUNIT_CASE_PARAM(remote_access_process_vm, remote_gen_params),
+	{}
+};
+
+static struct kunit_suite usermap_remote_suite = {
+	.name = "usermap_remote",
+	.init = usermap_test_init,
+	.exit = usermap_test_exit,
+	.test_cases = usermap_remote_cases,
+};
+
+/* Suite usermap_badinput: the documented errno, and nothing left behind. */
+
+enum bad_page {
+	GOOD,
+	UNTYPED,
+	NO_REFS,
+	SLAB,
+	LARGE_KMALLOC,
+	ANON,
+	ZERO,
+	UNTYPED_TAIL,
+	OCCUPIED,	/* not the page, but the place where it is to go */
+};
+
+/**
+ * struct bad_param - one call that must fail, in a VMA of NR_PAGES pages
+ * @desc: what is bad
+ * @err: what the call must return
+ * @warnings: number of warnings under CONFIG_DEBUG_VM
+ * @offset: where to map, in bytes from the start of the VMA
+ * @nr: number of pages to map
+ * @bad: what is wrong with page @i
+ * @i: index of the bad page
+ * @set_flags: VM flags of the VMA
+ */
+struct bad_param {
+	const char *desc;
+	int err;
+	int warnings;
+	long offset;
+	unsigned long nr;
+	enum bad_page bad;
+	int i;
+	vm_flags_t set_flags;
+};
+
+#define BAD_PAGE(_desc, _bad, _i)			\
+	{						\
+		.desc = _desc, .err = -EINVAL,		\
+		.offset = PAGE_SIZE, .nr = 5,		\
+		.bad = _bad, .i = _i,			\
+	}
+
+#define BAD_RANGE(_desc, _err, _offset, _nr)		\
+	{						\
+		.desc = _desc, .err = _err,		\
+		.offset = _offset, .nr = _nr,		\
+	}
+
+#define OCCUPIED_PTE(_desc, _i)				\
+	{						\
+		.desc = _desc, .err = -EBUSY,		\
+		.offset = PAGE_SIZE, .nr = 5,		\
+		.bad = OCCUPIED, .i = _i,		\
+	}
+
+static const struct bad_param bad_params[] = {
+	BAD_PAGE("untyped page first", UNTYPED, 0),
+	BAD_PAGE("untyped page in the middle", UNTYPED, 2),
+	BAD_PAGE("untyped page last", UNTYPED, 4),
+	BAD_PAGE("freed page first", NO_REFS, 0),
+	BAD_PAGE("freed page in the middle", NO_REFS, 2),
+	BAD_PAGE("freed page last", NO_REFS, 4),
+	OCCUPIED_PTE("occupied PTE first", 0),
+	OCCUPIED_PTE("occupied PTE in the middle", 2),
+	OCCUPIED_PTE("occupied PTE last", 4),
+	BAD_RANGE("no pages", -EINVAL, PAGE_SIZE, 0),
+	BAD_RANGE("address not aligned", -EINVAL, PAGE_SIZE + 8, 2),
+	BAD_RANGE("begins before the VMA", -EFAULT, -(long)PAGE_SIZE, 2),
+	BAD_RANGE("lies before the VMA", -EFAULT, -(long)PAGE_SIZE, 1),
+	BAD_RANGE("ends after the VMA", -EFAULT,
+		  (NR_PAGES - 2) * PAGE_SIZE, 3),
+	BAD_RANGE("lies after the VMA", -EFAULT, NR_PAGES * PAGE_SIZE, 1),
+	BAD_RANGE("one page more than the VMA has", -EFAULT, 0, NR_PAGES + 1),
+	BAD_RANGE("ULONG_MAX pages", -EFAULT, PAGE_SIZE, ULONG_MAX),
+	BAD_RANGE("size overflows to 0", -EFAULT, PAGE_SIZE,
+		  ULONG_MAX / PAGE_SIZE + 1),
+	BAD_RANGE("size overflows to a page", -EFAULT, PAGE_SIZE,
+		  ULONG_MAX / PAGE_SIZE + 2),
+	BAD_RANGE("end overflows into the VMA", -EFAULT, 2 * PAGE_SIZE,
+		  ULONG_MAX / PAGE_SIZE),
+	{
+		.desc = "VM_PFNMAP", .err = -EINVAL, .warnings = 1,
+		.offset = PAGE_SIZE, .nr = 2, .set_flags = VM_PFNMAP,
+	},
+};
+KUNIT_ARRAY_PARAM_DESC(bad, bad_params, desc);
+
+/* Pages that an array can have where a run of contiguous pages cannot. */
+static const struct bad_param bad_array_params[] = {
+	BAD_PAGE("slab page first", SLAB, 0),
+	BAD_PAGE("slab page in the middle", SLAB, 2),
+	BAD_PAGE("slab page last", SLAB, 4),
+	BAD_PAGE("large kmalloc() page", LARGE_KMALLOC, 2),
+	BAD_PAGE("anonymous page first", ANON, 0),
+	BAD_PAGE("anonymous page last", ANON, 4),
+	BAD_PAGE("tail of an untyped compound page", UNTYPED_TAIL, 2),
+	BAD_PAGE("zero page where it may become writable", ZERO, 2),
+};
+KUNIT_ARRAY_PARAM_DESC(bad_array, bad_array_params, desc);
+
+/* The call that must fail, its errno, its warnings, and what is mapped then. */
+static void expect_insert_fails(struct kunit *test, struct map *map,
+				bool contig, struct page **pages,
+				unsigned long nr_mapped)
+{
+	const struct bad_param *param = test->param_value;
+	struct kunit_suppressed_warning *w = expect_warnings(test);
+	int ret;
+
+	ret = insert(map, map->addr + param->offset, contig, pages, param->nr,
+		     VMA_PROT);
+	check_warnings(test, w,
+		       IS_ENABLED(CONFIG_DEBUG_VM) ? param->warnings : 0);
+	KUNIT_EXPECT_EQ(test, ret, param->err);
+
+	/* With one page more on each side. */
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr - PAGE_SIZE,
+					 NR_PAGES + 2), nr_mapped);
+}
+
+static void check_bad_input(struct kunit *test, bool contig)
+{
+	const struct bad_param *param = test->param_value;
+	struct block *block = alloc_block(test, SPLIT);
+	struct block *other = alloc_block(test, SINGLE);
+	struct page *bad_page = block->page[param->i];
+	struct map *map = alloc_map(test);
+	unsigned long nr_mapped = 0;
+
+	map->set_flags = param->set_flags;
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	if (param->bad == OCCUPIED) {
+		KUNIT_ASSERT_EQ(test, insert(map, addr_of(map, 1 + param->i),
+					     false, other->page, 1, VMA_PROT),
+				0);
+		nr_mapped = 1;
+	}
+	if (param->bad == UNTYPED)
+		usermap_clear_pages(bad_page, 1);
+	if (param->bad == NO_REFS)
+		KUNIT_ASSERT_TRUE(test, page_ref_freeze(bad_page, 1));
+
+	expect_insert_fails(test, map, contig, block->page, nr_mapped);
+
+	if (param->bad == UNTYPED) {
+		KUNIT_EXPECT_FALSE(test, page_is_usermap(bad_page));
+		usermap_set_pages(bad_page, 1);
+	}
+	if (param->bad == NO_REFS) {
+		KUNIT_EXPECT_EQ(test, page_ref_count(bad_page), 0);
+		page_ref_unfreeze(bad_page, 1);
+	}
+	if (param->bad == OCCUPIED)
+		expect_maps_block(test, map, 1 + param->i, other, 0);
+	expect_uncounted(test, 0);
+}
+
+static void bad_input_array(struct kunit *test)
+{
+	check_bad_input(test, false);
+}
+
+static void bad_input_contig(struct kunit *test)
+{
+	check_bad_input(test, true);
+}
+
+static struct page *get_anon_page(struct kunit *test)
+{
+	struct page *page = NULL;
+	unsigned long addr;
+
+	addr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_ASSERT_EQ(test, get_user_pages_unlocked(addr, 1, &page,
+						      FOLL_WRITE), 1);
+	put_page(page);
+	return page;
+}
+
+static void bad_page_in_array(struct kunit *test)
+{
+	const struct bad_param *param = test->param_value;
+	struct block *block = alloc_block(test, SINGLE);
+	struct map *map = alloc_map(test);
+	struct page *pages[NR_PAGES], *bad;
+	struct page_state before, after;
+	unsigned long anon = 0;
+	void *slab;
+
+	memcpy(pages, block->page, sizeof(pages));
+	switch (param->bad) {
+	case SLAB:
+	case LARGE_KMALLOC:
+		slab = kunit_kmalloc(test, param->bad == SLAB ? 64 :
+				     2 * KMALLOC_MAX_CACHE_SIZE, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, slab);
+		bad = virt_to_page(slab);
+		break;
+	case ANON:
+		bad = get_anon_page(test);
+		anon = 1;
+		break;
+	case UNTYPED_TAIL:
+		bad = alloc_untyped(test, COMPOUND)->page[3];
+		break;
+	default:
+		bad = ZERO_PAGE(0);
+	}
+	pages[param->i] = bad;
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+
+	read_state(bad, &before);
+	expect_insert_fails(test, map, false, pages, 0);
+	read_state(bad, &after);
+	KUNIT_EXPECT_MEMEQ(test, &after, &before, sizeof(after));
+	expect_uncounted(test, anon);
+}
+
+/* f_op->mmap gives up, and frees the pages right after. */
+static void bad_page_in_mmap(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	int contig;
+
+	for (contig = 0; contig <= 1; contig++) {
+		struct map *map = block_to_map(test, block);
+		int ret;
+
+		map->contig = contig;
+		usermap_clear_pages(block->page[NR_PAGES - 1], 1);
+		ret = try_map(map, 0, NR_PAGES, PROT_READ | PROT_WRITE,
+			      MAP_SHARED);
+		usermap_set_pages(block->page[NR_PAGES - 1], 1);
+		KUNIT_EXPECT_EQ(test, ret, -EINVAL);
+		KUNIT_EXPECT_EQ(test, map->ret, -EINVAL);
+		KUNIT_EXPECT_EQ(test, map->nr_ptes, 0);
+		expect_uncounted(test, 0);
+	}
+}
+
+static void bad_range_in_mmap(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	int contig;
+
+	for (contig = 0; contig <= 1; contig++) {
+		struct map *map = block_to_map(test, block);
+
+		map->contig = contig;
+		map->offset = 1;
+		KUNIT_EXPECT_EQ(test, try_map(map, 0, NR_PAGES, PROT_READ,
+					      MAP_PRIVATE), -EFAULT);
+		KUNIT_EXPECT_EQ(test, map->nr_ptes, 0);
+		expect_uncounted(test, 0);
+	}
+}
+
+/* An untyped compound page behind a typed one. */
+static void bad_compound_page_in_run(struct kunit *test)
+{
+	struct block *first, *second;
+	struct map *map = alloc_map(test);
+
+	alloc_neighbours(test, COMPOUND, &first, &second);
+	block_set_type(first);
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+
+	KUNIT_EXPECT_EQ(test, insert(map, map->addr, true, &first->page[3],
+				     NR_PAGES, VMA_PROT), -EINVAL);
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr, NR_PAGES),
+			0);
+
+	/* And one in front of it. */
+	block_clear_type(first);
+	read_state(first->page[0], &first->state[0]);
+	block_set_type(second);
+	KUNIT_EXPECT_EQ(test, insert(map, map->addr, true, &first->page[3],
+				     NR_PAGES, VMA_PROT), -EINVAL);
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr, NR_PAGES),
+			0);
+	expect_uncounted(test, 0);
+}
+
+static void bad_head_has_no_refs(struct kunit *test)
+{
+	struct block *block = alloc_block(test, COMPOUND);
+	struct page *head = block->page[0];
+	struct map *map = alloc_map(test);
+	int contig, ret;
+
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	for (contig = 0; contig <= 1; contig++) {
+		KUNIT_ASSERT_TRUE(test, page_ref_freeze(head, 1));
+		ret = insert(map, map->addr, contig, &block->page[2], 3,
+			     VMA_PROT);
+		page_ref_unfreeze(head, 1);
+		KUNIT_EXPECT_EQ(test, ret, -EINVAL);
+		KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr,
+						 NR_PAGES), 0);
+	}
+	expect_uncounted(test, 0);
+}
+
+/* The pages in front of the border are mapped when the failure comes. */
+static void bad_pte_in_next_table(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct block *other = alloc_block(test, SINGLE);
+	unsigned long border = find_pmd_border(test, NR_PAGES);
+	struct map *map = alloc_map(test);
+	int contig;
+
+	do_map(test, map, border - 3 * PAGE_SIZE, NR_PAGES,
+	       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED);
+	KUNIT_ASSERT_EQ(test, insert(map, addr_of(map, NR_PAGES - 2), false,
+				     other->page, 1, VMA_PROT), 0);
+
+	for (contig = 0; contig <= 1; contig++) {
+		KUNIT_EXPECT_EQ(test, insert(map, map->addr, contig,
+					     block->page, NR_PAGES, VMA_PROT),
+				-EBUSY);
+		KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr,
+						 NR_PAGES), 1);
+		expect_maps_block(test, map, NR_PAGES - 2, other, 0);
+		expect_uncounted(test, 0);
+	}
+}
+
+/* What is there, and stays, may also be a copy in a private mapping. */
+static void bad_pte_has_copy(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct map *map = alloc_map(test);
+	int contig;
+
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	KUNIT_ASSERT_EQ(test, insert(map, addr_of(map, 2), false, block->page,
+				     1, VMA_PROT), 0);
+	KUNIT_ASSERT_EQ(test, user_write(addr_of(map, 2) + SOME_OFFSET,
+					 SOME_VALUE), 0);
+	for (contig = 0; contig <= 1; contig++) {
+		KUNIT_EXPECT_EQ(test, insert(map, map->addr, contig,
+					     block->page, NR_PAGES, VMA_PROT),
+				-EBUSY);
+		KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr,
+						 NR_PAGES), 1);
+		expect_copy(test, map, 2, block, 0, SOME_VALUE);
+		expect_uncounted(test, 1);
+	}
+}
+
+static const struct prot_param {
+	const char *desc;
+	enum map_prot map_prot;
+	unsigned long prot;
+	unsigned long flags;
+} prot_params[] = {
+	{ "writable, private VMA", WRITABLE, PROT_READ | PROT_WRITE,
+	  MAP_PRIVATE },
+	{ "writable, read-only private VMA", WRITABLE, PROT_READ, MAP_PRIVATE },
+	{ "writable, read-only shared VMA", WRITABLE, PROT_READ, MAP_SHARED },
+	{ "uncached, writable", UNCACHED, PROT_READ | PROT_WRITE, MAP_SHARED },
+	{ "uncached, read-only", UNCACHED, PROT_READ, MAP_SHARED },
+	{ "uncached, private", UNCACHED, PROT_READ | PROT_WRITE, MAP_PRIVATE },
+};
+KUNIT_ARRAY_PARAM_DESC(prot, prot_params, desc);
+
+static void bad_prot(struct kunit *test)
+{
+	const struct prot_param *param = test->param_value;
+	struct block *block = alloc_block(test, SPLIT);
+	struct kunit_suppressed_warning *w;
+	int contig, ret;
+
+	if (param->map_prot == UNCACHED &&
+	    pgprot_val(pgprot_noncached(PAGE_READONLY)) ==
+	    pgprot_val(PAGE_READONLY))
+		kunit_skip(test, "no uncached mappings here");
+
+	for (contig = 0; contig <= 1; contig++) {
+		struct map *map = block_to_map(test, block);
+
+		map->contig = contig;
+		map->prot = param->map_prot;
+		w = expect_warnings(test);
+		ret = try_map(map, 0, NR_PAGES, param->prot, param->flags);
+		check_warnings(test, w, 1);
+		KUNIT_EXPECT_EQ(test, ret, -EINVAL);
+		KUNIT_EXPECT_EQ(test, map->ret, -EINVAL);
+		KUNIT_EXPECT_EQ(test, map->nr_ptes, 0);
+		expect_uncounted(test, 0);
+	}
+}
+
+/* Not even with the mmap lock held for read. */
+static void bad_lock(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct mm_struct *mm = test_mm(test);
+	struct map *map = alloc_map(test);
+	int contig;
+
+	if (!IS_ENABLED(CONFIG_LOCKDEP) || !IS_ENABLED(CONFIG_BUG) ||
+	    !debug_locks)
+		kunit_skip(test, "needs lockdep");
+
+	/* With the flag set there is nothing but the assertion to complain. */
+	map->set_flags = VM_MIXEDMAP;
+	do_map(test, map, 0, 2 * NR_PAGES, PROT_READ, MAP_SHARED);
+	for (contig = 0; contig <= 1; contig++) {
+		struct kunit_suppressed_warning *w = expect_warnings(test);
+		int count;
+
+		mmap_read_lock(mm);
+		vma_insert(vma_lookup(mm, map->addr),
+			   addr_of(map, contig * NR_PAGES), contig, block->page,
+			   1, VMA_PROT);
+		mmap_read_unlock(mm);
+		count = kunit_suppressed_warning_count(w);
+		kunit_end_suppress_warning(test, w);
+		rearm_warnings();
+		KUNIT_EXPECT_GT(test, count, 0);
+	}
+}
+
+static struct kunit_case usermap_badinput_cases[] = {
+	KUNIT_CASE_PARAM(bad_input_array, bad_gen_params),
+	KUNIT_CASE_PARAM(bad_input_contig, bad_gen_params),
+	KUNIT_CASE_PARAM(bad_page_in_array, bad_array_gen_params),
+	KUNIT_CASE(bad_page_in_mmap),
+	KUNIT_CASE(bad_range_in_mmap),
+	KUNIT_CASE(bad_compound_page_in_run),
+	KUNIT_CASE(bad_head_has_no_refs),
+	KUNIT_CASE(bad_pte_in_next_table),
+	KUNIT_CASE(bad_pte_has_copy),
+	KUNIT_CASE_PARAM(bad_prot, prot_gen_params),
+	KUNIT_CASE(bad_lock),
+	{}
+};
+
+static struct kunit_suite usermap_badinput_suite = {
+	.name = "usermap_badinput",
+	.init = usermap_test_init,
+	.exit = usermap_test_exit,
+	.test_cases = usermap_badinput_cases,
+};
+
+kunit_test_suites(&usermap_type_suite, &usermap_map_suite,
+		  &usermap_reject_suite, &usermap_cow_suite,
+		  &usermap_remote_suite, &usermap_badinput_suite);
+
+MODULE_DESCRIPTION("KUnit tests of kernel pages in user mappings");
+MODULE_LICENSE("GPL");
