@@ -128,6 +128,28 @@ static bool prot_is_writable(pgprot_t prot)
 	return pte_write(pfn_pte(0, prot));
 }
 
+static bool same_prot(pgprot_t a, pgprot_t b)
+{
+	return pgprot_val(a) == pgprot_val(b);
+}
+
+/* The protection of @vma as if it had @vm_flags, in the memory it maps. */
+static pgprot_t prot_for(struct vm_area_struct *vma, vm_flags_t vm_flags)
+{
+	return pgprot_modify(vma->vm_page_prot, vm_get_page_prot(vm_flags));
+}
+
+/*
+ * There are two ways to be denied write access. Nothing else may differ:
+ * mprotect() is going to go by vm_page_prot.
+ */
+static bool prot_agrees(struct vm_area_struct *vma, pgprot_t prot)
+{
+	return same_prot(prot, vma->vm_page_prot) ||
+	       same_prot(prot, prot_for(vma, vma->vm_flags & ~VM_SHARED)) ||
+	       same_prot(prot, prot_for(vma, vma->vm_flags & ~VM_WRITE));
+}
+
 static int check_insert(struct vm_area_struct *vma, unsigned long addr,
 			unsigned long nr_pages, pgprot_t prot)
 {
@@ -147,9 +169,7 @@ static int check_insert(struct vm_area_struct *vma, unsigned long addr,
 	if (WARN_ON_ONCE(prot_is_writable(prot) &&
 			 (vma->vm_flags & shared_write) != shared_write))
 		return -EINVAL;
-	/* mprotect() takes the memory attributes from vm_page_prot. */
-	if (WARN_ON_ONCE(pgprot_val(pgprot_modify(prot, vma->vm_page_prot)) !=
-			 pgprot_val(vma->vm_page_prot)))
+	if (WARN_ON_ONCE(!prot_agrees(vma, prot)))
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_MIXEDMAP);
@@ -186,9 +206,10 @@ static bool ptes_none(pte_t *pte, unsigned long nr)
  * Fill PTEs of one page table with @nr_pages of @pages, or with contiguous
  * pages from @page on. Return how many, with *@err set if they are not all.
  */
-static __always_inline unsigned long insert_in_table(struct vm_area_struct *vma,
-		unsigned long addr, struct page **pages, struct page *page,
-		unsigned long nr_pages, pgprot_t prot, int *err)
+static __always_inline unsigned long
+insert_in_table(struct vm_area_struct *vma, unsigned long addr,
+		struct page **pages, struct page *page, unsigned long nr_pages,
+		pgprot_t prot, int *err)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	struct folio *flushed = NULL;
@@ -230,9 +251,9 @@ static __always_inline unsigned long insert_in_table(struct vm_area_struct *vma,
 	return nr;
 }
 
-static __always_inline int insert_all(struct vm_area_struct *vma,
-		unsigned long addr, struct page **pages, struct page *page,
-		unsigned long nr_pages, pgprot_t prot)
+static __always_inline int
+insert_all(struct vm_area_struct *vma, unsigned long addr, struct page **pages,
+	   struct page *page, unsigned long nr_pages, pgprot_t prot)
 {
 	unsigned long done = 0;
 	int err;
@@ -264,11 +285,12 @@ static __always_inline int insert_all(struct vm_area_struct *vma,
  * @pages: The pages, each of which has the usermap type, is a tail of a
  *	   compound page that has it, or is the shared zero page.
  * @nr_pages: Number of pages in @pages.
- * @prot: Page protection of the mapping. It may deny write access that
- *	  @vma->vm_page_prot grants, and has to agree with it otherwise: what
- *	  the VMA allows is not in vm_page_prot in its final form yet when
- *	  ->mmap runs. mprotect() goes by vm_page_prot, pfn_mkwrite may grant
- *	  write access later.
+ * @prot: Page protection of the mapping: @vma->vm_page_prot, or the same
+ *	  without write access, that is with the permissions that
+ *	  vm_get_page_prot() has for the vm_flags without VM_SHARED or without
+ *	  VM_WRITE. The latter is for a @vma with pfn_mkwrite, which vm_page_prot
+ *	  does not provide for as long as ->mmap runs. mprotect() goes by
+ *	  vm_page_prot.
  *
  * The mapping takes no reference and no mapcount on the pages, it is not
  * counted in RSS, and GUP does not find it. It is for the owner of the pages
@@ -284,8 +306,8 @@ static __always_inline int insert_all(struct vm_area_struct *vma,
  * * %-EINVAL	- @addr is not page aligned, @nr_pages is 0, or one of @pages is
  *		  neither a usermap page nor a zero page that may be mapped.
  *		  After a warning: @vma is VM_PFNMAP, @prot grants write access
- *		  and @vma is not both VM_SHARED and VM_WRITE, or @prot has
- *		  other memory attributes than @vma->vm_page_prot.
+ *		  and @vma is not both VM_SHARED and VM_WRITE, or @prot
+ *		  disagrees with @vma->vm_page_prot in something else.
  * * %-EFAULT	- the range is not within @vma.
  * * %-EBUSY	- something is mapped in the range already, and stays.
  * * %-ENOMEM	- there is no memory for a page table.

@@ -25,7 +25,9 @@
  */
 struct usermap {
 	memdesc_flags_t flags;
+	/* private: */
 	unsigned long __page_reserved[4];
+	/* public: */
 	unsigned long order;
 	unsigned int page_type;
 	atomic_t _refcount;

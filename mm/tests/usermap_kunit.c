@@ -15,6 +15,7 @@
 #include <linux/file.h>
 #include <linux/highmem.h>
 #include <linux/kthread.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
@@ -28,8 +29,8 @@
 #include <asm/tlb.h>
 #include "../internal.h"
 
-#define BLOCK_ORDER	3
-#define NR_PAGES	(1 << BLOCK_ORDER)
+#define NR_PAGES	8
+#define BLOCK_ORDER	ilog2(NR_PAGES)
 
 /* A few bytes in the middle of a page, aligned to the words that fill it. */
 #define SOME_OFFSET	(PAGE_SIZE / 2 + 16)
@@ -363,7 +364,7 @@ static struct mm_struct *mm_create(void)
 	return mm;
 }
 
-/* Make @to (may be NULL) the mm of this thread; no assertion until it is back. */
+/* Change this thread's mm (NULL: none); no assertion until it is back. */
 static void mm_switch(struct mm_struct *to)
 {
 	if (current->mm)
@@ -441,7 +442,7 @@ static void fork_and_wait(struct kunit *test, struct child *child)
 static bool get_pte(struct mm_struct *mm, unsigned long addr, pte_t *pte)
 {
 	pmd_t *pmd = mm_find_pmd(mm, addr);
-	spinlock_t *ptl;
+	spinlock_t *ptl; /* of the page table */
 	pte_t *ptep;
 
 	if (!pmd)
@@ -520,7 +521,7 @@ enum map_prot {
  * @prot: the protection to map them with
  * @set_flags: VM flags to set before
  * @clear_flags: VM flags to clear before
- * @vm_ops: VM operations, or NULL
+ * @vm_ops: VM operations, if any
  * @first_only: pfn_mkwrite accepts no page but the first
  * @fault_page: page that ->fault returns
  * @fault_ret: what ->fault returns besides
@@ -609,7 +610,9 @@ static int map_mmap(struct file *file, struct vm_area_struct *vma)
 	struct map *map = file->private_data;
 
 	vma->vm_private_data = map;
-	vma->vm_ops = map->vm_ops;
+	/* NULL would make it anonymous memory. */
+	if (map->vm_ops)
+		vma->vm_ops = map->vm_ops;
 	vm_flags_mod(vma, map->set_flags, map->clear_flags);
 	map->flags = vma->vm_flags;
 	if (!map->pages)
@@ -704,7 +707,7 @@ static int insert(struct map *map, unsigned long addr, bool contig,
 	return ret;
 }
 
-/* An address at which @nr pages in front of, and behind, a PMD border are free. */
+/* A PMD border with @nr free pages on each side. */
 static unsigned long find_pmd_border(struct kunit *test, unsigned long nr)
 {
 	unsigned long len = nr * PAGE_SIZE, size = PMD_SIZE + 2 * len, addr;
@@ -870,23 +873,16 @@ static const struct kind_param all_kinds[] = {
 	{ "alloc_pages_exact()", EXACT },
 	{ "vmalloc_user()", VMALLOC },
 };
-KUNIT_ARRAY_PARAM_DESC(all_kinds, all_kinds, desc);
 
-/* The tails of a non-compound block have no refcount: not for mappings. */
-static const struct kind_param map_kinds[] = {
-	{ "order-0 pages", SINGLE },
-	{ "compound page", COMPOUND },
-	{ "split block", SPLIT },
-	{ "alloc_pages_exact()", EXACT },
-	{ "vmalloc_user()", VMALLOC },
-};
-KUNIT_ARRAY_PARAM_DESC(map_kinds, map_kinds, desc);
+KUNIT_ARRAY_PARAM_DESC(all_kinds, all_kinds, desc);
 
 static const struct kind_param contig_kinds[] = {
 	{ "compound page", COMPOUND },
 	{ "split block", SPLIT },
+	{ "non-compound block", HIGH_ORDER },
 	{ "alloc_pages_exact()", EXACT },
 };
+
 KUNIT_ARRAY_PARAM_DESC(contig_kinds, contig_kinds, desc);
 
 static enum block_kind param_kind(struct kunit *test)
@@ -1132,7 +1128,7 @@ static void map_part_of_vma(struct kunit *test)
 
 static void map_across_page_tables(struct kunit *test)
 {
-	struct block *block = alloc_block(test, SPLIT);
+	struct block *block = alloc_block(test, param_kind(test));
 	unsigned long border = find_pmd_border(test, NR_PAGES);
 	struct map *map;
 	int i, contig;
@@ -1344,6 +1340,17 @@ static void map_zero_page_shared(struct kunit *test)
 	check_zero_page(test, map, PROT_READ, MAP_SHARED);
 }
 
+/* Nor can anyone where the driver decides about each write. */
+static void map_zero_page_mkwrite(struct kunit *test)
+{
+	struct map *map = alloc_map(test);
+
+	map->set_flags = VM_IO;
+	map->vm_ops = &mkwrite_vm_ops;
+	map->prot = READ_ONLY;
+	check_zero_page(test, map, PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
 static void map_fork_shared_child(struct child *child)
 {
 	child->err = user_read(child->addr, &child->word[0]) ?:
@@ -1498,28 +1505,44 @@ static void map_madv_dontneed(struct kunit *test)
 	expect_maps_block(test, map, 2, block, 2);
 }
 
+/* As with the VM_PFNMAP mappings that such a driver had before. */
+static void map_madv_dontneed_vm_io(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct map *map = block_to_map(test, block);
+
+	map->set_flags = VM_IO;
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, do_madvise(test_mm(test), map->addr,
+					 NR_PAGES * PAGE_SIZE, MADV_DONTNEED),
+			-EINVAL);
+	expect_maps_block(test, map, 0, block, 0);
+}
+
 static struct kunit_case usermap_map_cases[] = {
-	KUNIT_CASE_PARAM(map_array, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_array, all_kinds_gen_params),
 	KUNIT_CASE_PARAM(map_contig, contig_kinds_gen_params),
 	KUNIT_CASE_PARAM(map_part_of_block, contig_kinds_gen_params),
-	KUNIT_CASE_PARAM(map_array_in_any_order, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_array_in_any_order, all_kinds_gen_params),
 	KUNIT_CASE_PARAM(map_contig_over_two_blocks, contig_kinds_gen_params),
 	KUNIT_CASE(map_part_of_vma),
-	KUNIT_CASE(map_across_page_tables),
+	KUNIT_CASE_PARAM(map_across_page_tables, contig_kinds_gen_params),
 	KUNIT_CASE(map_many_pages),
-	KUNIT_CASE_PARAM(map_in_two_mms, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_in_two_mms, all_kinds_gen_params),
 	KUNIT_CASE(map_sets_mixedmap_only),
 	KUNIT_CASE(map_read_only_prot),
 	KUNIT_CASE(map_first_page_writable),
 	KUNIT_CASE(map_writable_prot),
 	KUNIT_CASE(map_zero_page_private),
 	KUNIT_CASE(map_zero_page_shared),
-	KUNIT_CASE_PARAM(map_fork_shared, map_kinds_gen_params),
-	KUNIT_CASE_PARAM(map_fork_counts, map_kinds_gen_params),
-	KUNIT_CASE_PARAM(map_mprotect, map_kinds_gen_params),
-	KUNIT_CASE_PARAM(map_mremap, map_kinds_gen_params),
-	KUNIT_CASE_PARAM(map_partial_munmap, map_kinds_gen_params),
-	KUNIT_CASE_PARAM(map_madv_dontneed, map_kinds_gen_params),
+	KUNIT_CASE(map_zero_page_mkwrite),
+	KUNIT_CASE_PARAM(map_fork_shared, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_fork_counts, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_mprotect, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_mremap, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_partial_munmap, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_madv_dontneed, all_kinds_gen_params),
+	KUNIT_CASE(map_madv_dontneed_vm_io),
 	{}
 };
 
@@ -1609,6 +1632,7 @@ static const struct gup_param {
 	{ "pin_user_pages, long-term", gup_pin, FOLL_LONGTERM, true },
 	{ "pin_user_pages_remote", gup_pin_remote, 0, true },
 };
+
 KUNIT_ARRAY_PARAM_DESC(gup, gup_params, desc);
 
 static void expect_gup_fails(struct kunit *test, unsigned long addr,
@@ -1755,7 +1779,7 @@ static void reject_vm_insert_page(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, vm_insert_page(vma, addr_of(map, i),
 						     block->page[i]), -EINVAL);
 		mmap_write_unlock(mm);
-		check_warnings(test, w, 1);
+		check_warnings(test, w, 0);
 
 		w = expect_warnings(test);
 		mmap_write_lock(mm);
@@ -1763,7 +1787,7 @@ static void reject_vm_insert_page(struct kunit *test)
 						      &block->page[i], &nr),
 				-EINVAL);
 		mmap_write_unlock(mm);
-		check_warnings(test, w, 1);
+		check_warnings(test, w, 0);
 		KUNIT_EXPECT_EQ(test, nr, 1);
 	}
 	KUNIT_EXPECT_EQ(test, count_ptes(mm, map->addr, NR_PAGES), 0);
@@ -1786,6 +1810,7 @@ static const struct fault_param {
 	{ "private write, locked", FAULT_FLAG_WRITE, MAP_PRIVATE,
 	  VM_FAULT_LOCKED },
 };
+
 KUNIT_ARRAY_PARAM_DESC(fault, fault_params, desc);
 
 static void check_fault(struct kunit *test, struct page *page)
@@ -1830,9 +1855,9 @@ static struct kunit_case usermap_reject_cases[] = {
 	KUNIT_CASE(reject_gup_fast_only),
 	KUNIT_CASE(reject_gup_after_anon),
 	KUNIT_CASE(reject_gup_takes_copy),
-	KUNIT_CASE_PARAM(reject_not_populate, map_kinds_gen_params),
-	KUNIT_CASE_PARAM(reject_not_mlock, map_kinds_gen_params),
-	KUNIT_CASE_PARAM(reject_vm_insert_page, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(reject_not_populate, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(reject_not_mlock, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(reject_vm_insert_page, all_kinds_gen_params),
 	KUNIT_CASE_PARAM(reject_fault_single, fault_gen_params),
 	KUNIT_CASE_PARAM(reject_fault_head, fault_gen_params),
 	KUNIT_CASE_PARAM(reject_fault_tail, fault_gen_params),
@@ -1890,6 +1915,7 @@ static const struct writer_param {
 	{ "read-only mapping, other mm, other memory there", PROT_READ,
 	  .same_addr = true },
 };
+
 KUNIT_ARRAY_PARAM_DESC(writer, writer_params, desc);
 
 static void check_remote_cow(struct kunit *test, enum block_kind kind, int i)
@@ -1986,12 +2012,12 @@ static void cow_then_munmap(struct kunit *test)
 }
 
 static struct kunit_case usermap_cow_cases[] = {
-	KUNIT_CASE_PARAM(cow_on_write, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(cow_on_write, all_kinds_gen_params),
 	KUNIT_CASE_PARAM(cow_remote_single, writer_gen_params),
 	KUNIT_CASE_PARAM(cow_remote_head, writer_gen_params),
 	KUNIT_CASE_PARAM(cow_remote_tail, writer_gen_params),
-	KUNIT_CASE_PARAM(cow_after_fork, map_kinds_gen_params),
-	KUNIT_CASE_PARAM(cow_then_munmap, map_kinds_gen_params),
+	KUNIT_CASE_PARAM(cow_after_fork, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(cow_then_munmap, all_kinds_gen_params),
 	{}
 };
 
@@ -2014,6 +2040,7 @@ static const struct remote_param {
 	{ "VM_IO, from the same mm", VM_IO, false },
 	{ "VM_IO, from another mm", VM_IO, true },
 };
+
 KUNIT_ARRAY_PARAM_DESC(remote, remote_params, desc);
 
 /* access_remote_vm() of the test's mm, as the parameter wants it. */
@@ -2162,23 +2189,48 @@ static void remote_write_read_only_vma(struct kunit *test)
 	check_remote_write_refused(test, block, map);
 }
 
-static void remote_access_process_vm(struct kunit *test)
+/* What a VMA allows, no more: access without FOLL_FORCE. */
+static void remote_without_force(struct kunit *test)
 {
 	struct block *block = alloc_block(test, SINGLE);
-	struct map *map = remote_map(test, block, VMA_PROT,
-				     PROT_READ | PROT_WRITE, MAP_SHARED);
+	struct map *map = map_shared(test, block);
+	struct mm_struct *mm = test_mm(test);
 	u32 word = SOME_VALUE;
 
-	KUNIT_EXPECT_EQ(test, access_remote_vm(test_mm(test), addr_of(map, 1),
-					       &word, sizeof(word), FOLL_WRITE),
+	KUNIT_EXPECT_EQ(test, access_remote_vm(mm, addr_of(map, 1), &word,
+					       sizeof(word), FOLL_WRITE),
 			sizeof(word));
 	word = 0;
-	KUNIT_EXPECT_EQ(test, access_remote_vm(test_mm(test), addr_of(map, 1),
-					       &word, sizeof(word), 0),
-			sizeof(word));
+	KUNIT_EXPECT_EQ(test, access_remote_vm(mm, addr_of(map, 1), &word,
+					       sizeof(word), 0), sizeof(word));
 	KUNIT_EXPECT_EQ(test, word, SOME_VALUE);
 	KUNIT_EXPECT_EQ(test, page_word(block->page[1], 0), SOME_VALUE);
+
+	/* Nothing to see behind PROT_NONE, then. */
+	KUNIT_EXPECT_EQ(test, do_mprotect(mm, map->addr, addr_of(map, NR_PAGES),
+					  0, VM_READ | VM_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, access_remote_vm(mm, addr_of(map, 1), &word,
+					       sizeof(word), 0), 0);
+	KUNIT_EXPECT_EQ(test, access_remote_vm(mm, addr_of(map, 1), &word,
+					       sizeof(word), FOLL_WRITE), 0);
+	expect_uncounted(test, 0);
 }
+
+#ifdef CONFIG_ELF_CORE
+static void remote_core_dump(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block);
+	struct page *page;
+	int locked = 0;
+
+	page = get_dump_page(map->addr, &locked);
+	KUNIT_EXPECT_PTR_EQ(test, page, block->page[0]);
+	if (page)
+		put_page(page);
+	expect_uncounted(test, 0);
+}
+#endif
 
 static struct kunit_case usermap_remote_cases[] = {
 	KUNIT_CASE_PARAM(remote_read, remote_gen_params),
@@ -2186,7 +2238,10 @@ static struct kunit_case usermap_remote_cases[] = {
 	KUNIT_CASE_PARAM(remote_write, remote_gen_params),
 	KUNIT_CASE_PARAM(remote_write_read_only_pte, remote_gen_params),
 	KUNIT_CASE_PARAM(remote_write_read_only_vma, remote_gen_params),
-	KUNIT_CASE_PARAM(remote_access_process_vm, remote_gen_params),
+	KUNIT_CASE(remote_without_force),
+#ifdef CONFIG_ELF_CORE
+	KUNIT_CASE_PARAM(remote_core_dump, all_kinds_gen_params),
+#endif
 	{}
 };
 
@@ -2202,7 +2257,7 @@ static struct kunit_suite usermap_remote_suite = {
 enum bad_page {
 	GOOD,
 	UNTYPED,
-	NO_REFS,
+	FREED,	/* what a freed page looks like: no type, no reference */
 	SLAB,
 	LARGE_KMALLOC,
 	ANON,
@@ -2215,7 +2270,7 @@ enum bad_page {
  * struct bad_param - one call that must fail, in a VMA of NR_PAGES pages
  * @desc: what is bad
  * @err: what the call must return
- * @warnings: number of warnings under CONFIG_DEBUG_VM
+ * @warnings: number of warnings
  * @offset: where to map, in bytes from the start of the VMA
  * @nr: number of pages to map
  * @bad: what is wrong with page @i
@@ -2257,9 +2312,9 @@ static const struct bad_param bad_params[] = {
 	BAD_PAGE("untyped page first", UNTYPED, 0),
 	BAD_PAGE("untyped page in the middle", UNTYPED, 2),
 	BAD_PAGE("untyped page last", UNTYPED, 4),
-	BAD_PAGE("freed page first", NO_REFS, 0),
-	BAD_PAGE("freed page in the middle", NO_REFS, 2),
-	BAD_PAGE("freed page last", NO_REFS, 4),
+	BAD_PAGE("freed page first", FREED, 0),
+	BAD_PAGE("freed page in the middle", FREED, 2),
+	BAD_PAGE("freed page last", FREED, 4),
 	OCCUPIED_PTE("occupied PTE first", 0),
 	OCCUPIED_PTE("occupied PTE in the middle", 2),
 	OCCUPIED_PTE("occupied PTE last", 4),
@@ -2283,6 +2338,7 @@ static const struct bad_param bad_params[] = {
 		.offset = PAGE_SIZE, .nr = 2, .set_flags = VM_PFNMAP,
 	},
 };
+
 KUNIT_ARRAY_PARAM_DESC(bad, bad_params, desc);
 
 /* Pages that an array can have where a run of contiguous pages cannot. */
@@ -2296,6 +2352,7 @@ static const struct bad_param bad_array_params[] = {
 	BAD_PAGE("tail of an untyped compound page", UNTYPED_TAIL, 2),
 	BAD_PAGE("zero page where it may become writable", ZERO, 2),
 };
+
 KUNIT_ARRAY_PARAM_DESC(bad_array, bad_array_params, desc);
 
 /* The call that must fail, its errno, its warnings, and what is mapped then. */
@@ -2309,8 +2366,7 @@ static void expect_insert_fails(struct kunit *test, struct map *map,
 
 	ret = insert(map, map->addr + param->offset, contig, pages, param->nr,
 		     VMA_PROT);
-	check_warnings(test, w,
-		       IS_ENABLED(CONFIG_DEBUG_VM) ? param->warnings : 0);
+	check_warnings(test, w, param->warnings);
 	KUNIT_EXPECT_EQ(test, ret, param->err);
 
 	/* With one page more on each side. */
@@ -2335,20 +2391,20 @@ static void check_bad_input(struct kunit *test, bool contig)
 				0);
 		nr_mapped = 1;
 	}
-	if (param->bad == UNTYPED)
+	if (param->bad == UNTYPED || param->bad == FREED)
 		usermap_clear_pages(bad_page, 1);
-	if (param->bad == NO_REFS)
+	if (param->bad == FREED)
 		KUNIT_ASSERT_TRUE(test, page_ref_freeze(bad_page, 1));
 
 	expect_insert_fails(test, map, contig, block->page, nr_mapped);
 
-	if (param->bad == UNTYPED) {
-		KUNIT_EXPECT_FALSE(test, page_is_usermap(bad_page));
-		usermap_set_pages(bad_page, 1);
-	}
-	if (param->bad == NO_REFS) {
+	if (param->bad == FREED) {
 		KUNIT_EXPECT_EQ(test, page_ref_count(bad_page), 0);
 		page_ref_unfreeze(bad_page, 1);
+	}
+	if (param->bad == UNTYPED || param->bad == FREED) {
+		KUNIT_EXPECT_FALSE(test, page_is_usermap(bad_page));
+		usermap_set_pages(bad_page, 1);
 	}
 	if (param->bad == OCCUPIED)
 		expect_maps_block(test, map, 1 + param->i, other, 0);
@@ -2370,11 +2426,12 @@ static struct page *get_anon_page(struct kunit *test)
 	struct page *page = NULL;
 	unsigned long addr;
 
-	addr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+	/* Away from the borders, where expect_insert_fails() looks. */
+	addr = vm_mmap(NULL, 0, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
-	KUNIT_ASSERT_EQ(test, get_user_pages_unlocked(addr, 1, &page,
-						      FOLL_WRITE), 1);
+	KUNIT_ASSERT_EQ(test, get_user_pages_unlocked(addr + PAGE_SIZE, 1,
+						      &page, FOLL_WRITE), 1);
 	put_page(page);
 	return page;
 }
@@ -2483,24 +2540,27 @@ static void bad_compound_page_in_run(struct kunit *test)
 	expect_uncounted(test, 0);
 }
 
-static void bad_head_has_no_refs(struct kunit *test)
+/* A compound page goes in at once, or not at all. */
+static void bad_pte_in_compound_page(struct kunit *test)
 {
 	struct block *block = alloc_block(test, COMPOUND);
-	struct page *head = block->page[0];
-	struct map *map = alloc_map(test);
-	int contig, ret;
+	struct block *other = alloc_block(test, SINGLE);
+	int i;
 
-	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
-	for (contig = 0; contig <= 1; contig++) {
-		KUNIT_ASSERT_TRUE(test, page_ref_freeze(head, 1));
-		ret = insert(map, map->addr, contig, &block->page[2], 3,
-			     VMA_PROT);
-		page_ref_unfreeze(head, 1);
-		KUNIT_EXPECT_EQ(test, ret, -EINVAL);
+	for (i = 0; i < NR_PAGES; i++) {
+		struct map *map = alloc_map(test);
+
+		do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE,
+		       MAP_SHARED);
+		KUNIT_ASSERT_EQ(test, insert(map, addr_of(map, i), false,
+					     other->page, 1, VMA_PROT), 0);
+		KUNIT_EXPECT_EQ(test, insert(map, map->addr, true, block->page,
+					     NR_PAGES, VMA_PROT), -EBUSY);
 		KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr,
-						 NR_PAGES), 0);
+						 NR_PAGES), 1);
+		expect_maps_block(test, map, i, other, 0);
+		expect_uncounted(test, 0);
 	}
-	expect_uncounted(test, 0);
 }
 
 /* The pages in front of the border are mapped when the failure comes. */
@@ -2551,6 +2611,25 @@ static void bad_pte_has_copy(struct kunit *test)
 	}
 }
 
+/* A writable zero page?  Not even if the VMA may have a read-only one. */
+static void bad_prot_for_zero_page(struct kunit *test)
+{
+	struct page *zero = ZERO_PAGE(0);
+	struct map *map = alloc_map(test);
+	struct kunit_suppressed_warning *w;
+
+	map->set_flags = VM_IO;
+	map->vm_ops = &mkwrite_vm_ops;
+	map->prot = WRITABLE;
+	map->pages = &zero;
+	map->nr = 1;
+	w = expect_warnings(test);
+	KUNIT_EXPECT_EQ(test, try_map(map, 0, 1, PROT_READ | PROT_WRITE,
+				      MAP_SHARED), -EINVAL);
+	check_warnings(test, w, 0);
+	KUNIT_EXPECT_EQ(test, map->nr_ptes, 0);
+}
+
 static const struct prot_param {
 	const char *desc;
 	enum map_prot map_prot;
@@ -2565,18 +2644,19 @@ static const struct prot_param {
 	{ "uncached, read-only", UNCACHED, PROT_READ, MAP_SHARED },
 	{ "uncached, private", UNCACHED, PROT_READ | PROT_WRITE, MAP_PRIVATE },
 };
+
 KUNIT_ARRAY_PARAM_DESC(prot, prot_params, desc);
 
 static void bad_prot(struct kunit *test)
 {
 	const struct prot_param *param = test->param_value;
 	struct block *block = alloc_block(test, SPLIT);
+	pgprot_t cached = vm_get_page_prot(VM_READ);
 	struct kunit_suppressed_warning *w;
 	int contig, ret;
 
 	if (param->map_prot == UNCACHED &&
-	    pgprot_val(pgprot_noncached(PAGE_READONLY)) ==
-	    pgprot_val(PAGE_READONLY))
+	    pgprot_val(pgprot_noncached(cached)) == pgprot_val(cached))
 		kunit_skip(test, "no uncached mappings here");
 
 	for (contig = 0; contig <= 1; contig++) {
@@ -2632,10 +2712,11 @@ static struct kunit_case usermap_badinput_cases[] = {
 	KUNIT_CASE(bad_page_in_mmap),
 	KUNIT_CASE(bad_range_in_mmap),
 	KUNIT_CASE(bad_compound_page_in_run),
-	KUNIT_CASE(bad_head_has_no_refs),
+	KUNIT_CASE(bad_pte_in_compound_page),
 	KUNIT_CASE(bad_pte_in_next_table),
 	KUNIT_CASE(bad_pte_has_copy),
 	KUNIT_CASE_PARAM(bad_prot, prot_gen_params),
+	KUNIT_CASE(bad_prot_for_zero_page),
 	KUNIT_CASE(bad_lock),
 	{}
 };
