@@ -1794,6 +1794,38 @@ static void reject_vm_insert_page(struct kunit *test)
 	expect_uncounted(test, 0);
 }
 
+/* Other types are not for user space either, and sit in the head as well. */
+static void reject_vm_insert_tail(struct kunit *test)
+{
+	struct map *map = alloc_map(test);
+	struct mm_struct *mm = test_mm(test);
+	struct vm_area_struct *vma;
+	struct page *head;
+	void *large;
+	int refs;
+
+	large = kmalloc(2 * KMALLOC_MAX_CACHE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, large);
+	head = virt_to_page(large);
+	refs = page_count(head);
+	KUNIT_EXPECT_TRUE(test, PageLargeKmalloc(head));
+	KUNIT_EXPECT_FALSE(test, page_has_type(head + 1));
+
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	mmap_write_lock(mm);
+	vma = vma_lookup(mm, map->addr);
+	KUNIT_EXPECT_EQ(test, vm_insert_page(vma, addr_of(map, 0), head),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, vm_insert_page(vma, addr_of(map, 1), head + 1),
+			-EINVAL);
+	mmap_write_unlock(mm);
+
+	KUNIT_EXPECT_EQ(test, count_ptes(mm, map->addr, NR_PAGES), 0);
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, NR_PAGES * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, page_count(head), refs);
+	kfree(large);
+}
+
 static const struct fault_param {
 	const char *desc;
 	unsigned int fault_flags;
@@ -1858,6 +1890,7 @@ static struct kunit_case usermap_reject_cases[] = {
 	KUNIT_CASE_PARAM(reject_not_populate, all_kinds_gen_params),
 	KUNIT_CASE_PARAM(reject_not_mlock, all_kinds_gen_params),
 	KUNIT_CASE_PARAM(reject_vm_insert_page, all_kinds_gen_params),
+	KUNIT_CASE(reject_vm_insert_tail),
 	KUNIT_CASE_PARAM(reject_fault_single, fault_gen_params),
 	KUNIT_CASE_PARAM(reject_fault_head, fault_gen_params),
 	KUNIT_CASE_PARAM(reject_fault_tail, fault_gen_params),
