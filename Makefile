@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+# Every target is one script of harness/; make help lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help install tree export series demo test check kunit mutate clean
+
+help:	## show this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | \
+	 awk -F '|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+
+install:	## install the Debian packages that are missing
+	@harness/install
+
+tree: install	## make build/linux: the kernel and a commit for each patch
+	@harness/tree
+
+export:	## write the commits of build/linux back to patches and files
+	@harness/export
+
+series:	## write build/series/*.patch to post (SOB="Name <mail>")
+	@harness/series
+
+demo: tree	## run perf on the patched kernel and on the pristine one
+	@harness/demo
+
+test:	## run all tests
+	@harness/test
+
+check: tree	## check every patch on its own: style, build, warnings
+	@harness/check
+
+kunit: tree	## run the KUnit tests on UML
+	@harness/uml
+
+mutate: tree	## break each rule of the contract; a test must notice
+	@harness/mutate
+
+clean:	## remove what was built, but not build/linux
+	rm -rf build/obj build/out build/results build/logs build/series build/pristine build/check

@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# In the guest: the perf_events selftests, with their TAP on stdout.
+#
+# The environment has BUILD, the build folder of the repository, and KERNEL,
+# the name of the kernel that runs. /tmp can be written.
+#
+# Exit status: 0 when each program passed or skipped, else 1.
+set -eu
+
+tests=$BUILD/obj/selftests-$KERNEL
+module=$BUILD/obj/fake_aux-$KERNEL/fake_aux.ko
+dir=/tmp/selftests
+status=0
+
+# run NAME COMMAND...: 4 is what a program exits with when it skips all.
+run() {
+	echo "# selftests: $1 on $KERNEL"
+	shift
+	ret=0
+	"$@" || ret=$?
+	[ $ret -eq 0 ] || [ $ret -eq 4 ] || status=1
+}
+
+# usermap_aux looks for the module beside it.
+mkdir -p $dir
+cp "$tests/usermap_aux" "$module" $dir/
+cd $dir
+
+# With an AUX PMU on the machine, this one tests AUX mappings, too.
+insmod fake_aux.ko
+run perf_events/mmap "$tests/mmap"
+rmmod fake_aux
+
+run perf_events/usermap "$tests/usermap"
+
+# This one loads and unloads the module for each of its tests.
+run perf_events/usermap_aux $dir/usermap_aux
+
+rm -r $dir
+exit $status
