@@ -509,6 +509,7 @@ enum map_prot {
 	VMA_PROT,	/* vma->vm_page_prot */
 	READ_ONLY,	/* the same without write permission */
 	WRITABLE,	/* that of a shared writable mapping */
+	WRITABLE_VMA,	/* the same, and vma->vm_page_prot agrees */
 	UNCACHED,	/* vma->vm_page_prot, with another memory attribute */
 };
 
@@ -588,6 +589,10 @@ static pgprot_t map_prot(struct vm_area_struct *vma, enum map_prot prot)
 		return vm_get_page_prot(vma->vm_flags & ~VM_WRITE);
 	case WRITABLE:
 		return vm_get_page_prot(VM_READ | VM_WRITE | VM_SHARED);
+	case WRITABLE_VMA:
+		vma->vm_page_prot = vm_get_page_prot(VM_READ | VM_WRITE |
+						     VM_SHARED);
+		return vma->vm_page_prot;
 	case UNCACHED:
 		return pgprot_noncached(vma->vm_page_prot);
 	default:
@@ -2239,6 +2244,10 @@ static void remote_without_force(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, word, SOME_VALUE);
 	KUNIT_EXPECT_EQ(test, page_word(block->page[1], 0), SOME_VALUE);
 
+	/* It is not what the readers of command lines look for. */
+	KUNIT_EXPECT_EQ(test, access_remote_vm(mm, addr_of(map, 1), &word,
+					       sizeof(word), FOLL_ANON), 0);
+
 	/* Nothing to see behind PROT_NONE, then. */
 	KUNIT_EXPECT_EQ(test, do_mprotect(mm, map->addr, addr_of(map, NR_PAGES),
 					  0, VM_READ | VM_WRITE), 0);
@@ -2673,6 +2682,10 @@ static const struct prot_param {
 	  MAP_PRIVATE },
 	{ "writable, read-only private VMA", WRITABLE, PROT_READ, MAP_PRIVATE },
 	{ "writable, read-only shared VMA", WRITABLE, PROT_READ, MAP_SHARED },
+	{ "writable vm_page_prot, private VMA", WRITABLE_VMA,
+	  PROT_READ | PROT_WRITE, MAP_PRIVATE },
+	{ "writable vm_page_prot, read-only shared VMA", WRITABLE_VMA,
+	  PROT_READ, MAP_SHARED },
 	{ "uncached, writable", UNCACHED, PROT_READ | PROT_WRITE, MAP_SHARED },
 	{ "uncached, read-only", UNCACHED, PROT_READ, MAP_SHARED },
 	{ "uncached, private", UNCACHED, PROT_READ | PROT_WRITE, MAP_PRIVATE },
