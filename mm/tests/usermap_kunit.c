@@ -1799,22 +1799,20 @@ static void reject_vm_insert_page(struct kunit *test)
 	expect_uncounted(test, 0);
 }
 
-/* Other types are not for user space either, and sit in the head as well. */
+/*
+ * Nor does it take pages of another type, which sits in the head as well. Any
+ * type will do that has no meaning to the page allocator.
+ */
 static void reject_vm_insert_tail(struct kunit *test)
 {
 	struct map *map = alloc_map(test);
 	struct mm_struct *mm = test_mm(test);
 	struct vm_area_struct *vma;
 	struct page *head;
-	void *large;
-	int refs;
 
-	large = kmalloc(2 * KMALLOC_MAX_CACHE_SIZE, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, large);
-	head = virt_to_page(large);
-	refs = page_count(head);
-	KUNIT_EXPECT_TRUE(test, PageLargeKmalloc(head));
-	KUNIT_EXPECT_FALSE(test, page_has_type(head + 1));
+	head = alloc_pages(GFP_KERNEL | __GFP_COMP, 1);
+	KUNIT_ASSERT_NOT_NULL(test, head);
+	__SetPageOffline(head);
 
 	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
 	mmap_write_lock(mm);
@@ -1824,11 +1822,12 @@ static void reject_vm_insert_tail(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vm_insert_page(vma, addr_of(map, 1), head + 1),
 			-EINVAL);
 	mmap_write_unlock(mm);
-
 	KUNIT_EXPECT_EQ(test, count_ptes(mm, map->addr, NR_PAGES), 0);
 	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, NR_PAGES * PAGE_SIZE), 0);
-	KUNIT_EXPECT_EQ(test, page_count(head), refs);
-	kfree(large);
+
+	KUNIT_EXPECT_EQ(test, page_count(head), 1);
+	__ClearPageOffline(head);
+	__free_pages(head, 1);
 }
 
 static const struct fault_param {
