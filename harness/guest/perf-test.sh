@@ -22,7 +22,6 @@ results() {
 }
 
 "$perf" test list >"$OUT/perf-test.list" 2>&1
-echo "TAP version 13"
 count=0
 echo "$TESTS" | while read -r name; do
 	number=$(sed -n "s/^ *\([0-9]*\): $name$/\1/p" "$OUT/perf-test.list")
@@ -43,5 +42,7 @@ echo "$TESTS" | while read -r name; do
 		esac
 	done </tmp/results
 	echo $count >/tmp/count
-done
+done >/tmp/tap
+echo "TAP version 13"
 echo "1..$(cat /tmp/count)"
+cat /tmp/tap
