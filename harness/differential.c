@@ -242,15 +242,16 @@ static uint64_t pfn_of(char *addr)
 	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
 }
 
-static void smaps_line(char *addr, const char *field)
+/* The value of a field of the mapping at addr. */
+static bool smaps_value(char *addr, const char *field, char *val, size_t size)
 {
 	unsigned long start, end;
-	bool inside = false;
+	bool inside = false, found = false;
 	char line[512];
 	FILE *f = fopen("/proc/self/smaps", "re");
 
 	must(f, "open smaps");
-	while (fgets(line, sizeof(line), f)) {
+	while (!found && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%lx-%lx ", &start, &end) == 2) {
 			inside = (uintptr_t)addr >= start && (uintptr_t)addr < end;
 		} else if (inside && !strncmp(line, field, strlen(field)) &&
@@ -261,10 +262,28 @@ static void smaps_line(char *addr, const char *field)
 			p[strcspn(p, "\n")] = 0;
 			while (*p && p[strlen(p) - 1] == ' ')
 				p[strlen(p) - 1] = 0;
-			say("%s=%s", field, p);
+			snprintf(val, size, "%s", p);
+			found = true;
 		}
 	}
 	fclose(f);
+	return found;
+}
+
+static void smaps_line(char *addr, const char *field)
+{
+	char val[256];
+
+	if (smaps_value(addr, field, val, sizeof(val)))
+		say("%s=%s", field, val);
+}
+
+static void smaps_flag(char *addr, const char *flag)
+{
+	char val[256];
+
+	if (smaps_value(addr, "VmFlags", val, sizeof(val)))
+		say("%s=%s", flag, strstr(val, flag) ? "yes" : "no");
 }
 
 /*
@@ -748,7 +767,7 @@ static void op_mlock(struct map *m, long flags)
 	say("%s", res(flags < 0 ? mlock(m->a, m->len) :
 		      syscall(SYS_mlock2, m->a, m->len, flags)));
 	smaps_line(m->a, "Locked");
-	smaps_line(m->a, "VmFlags");
+	smaps_flag(m->a, "lo");
 	say("munlock=%s", res(munlock(m->a, m->len)));
 	after(m);
 }
@@ -774,9 +793,14 @@ static void op_madvise(struct map *m, long advice)
 {
 	say("%s", res(madvise(m->a, m->len, advice)));
 	after(m);
-	if (advice == MADV_DONTDUMP || advice == MADV_MERGEABLE ||
-	    advice == MADV_DONTFORK || advice == MADV_SEQUENTIAL)
-		smaps_line(m->a, "VmFlags");
+	if (advice == MADV_DONTDUMP)
+		smaps_flag(m->a, "dd");
+	if (advice == MADV_DONTFORK)
+		smaps_flag(m->a, "dc");
+	if (advice == MADV_SEQUENTIAL)
+		smaps_flag(m->a, "sr");
+	if (advice == MADV_MERGEABLE)
+		smaps_flag(m->a, "mg");
 }
 
 static void op_poison(struct map *m, long advice)
@@ -801,11 +825,7 @@ static void op_process_madvise(struct map *m, long advice)
 
 static void op_hwpoison(struct map *m, long arg)
 {
-	/*
-	 * A page frame that is really mapped, and poison that stays: of a page
-	 * that GUP refuses only, so that both kernels can be asked.
-	 */
-	say("not run: it takes a page frame out of use, and pristine shows none");
+	say("not run: pristine does not show the page frame to poison");
 }
 
 static void op_mprotect(struct map *m, long prot)
@@ -980,7 +1000,7 @@ static void op_uffd(struct map *m, long mode)
 static void op_ksm(struct map *m, long arg)
 {
 	say("prctl=%s", res(prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0)));
-	smaps_line(m->a, "VmFlags");
+	smaps_flag(m->a, "mg");
 	say("MADV_MERGEABLE=%s", res(madvise(m->a, m->len, MADV_MERGEABLE)));
 	say("MADV_UNMERGEABLE=%s", res(madvise(m->a, m->len, MADV_UNMERGEABLE)));
 	after(m);
