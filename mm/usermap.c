@@ -14,11 +14,21 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
+#include <linux/page_table_check.h>
 #include <linux/pgtable.h>
 #include <linux/usermap.h>
 #include <linux/vmalloc.h>
 
 #include "internal.h"
+
+/* The type may change only while nothing maps the pages. */
+static void check_not_mapped(struct page *page, unsigned long nr_pages)
+{
+	struct page *special = page_table_check_special(page, nr_pages);
+
+	WARN_ONCE(special, "the type of pfn:%05lx changes under a special PTE\n",
+		  page_to_pfn(special));
+}
 
 /**
  * usermap_set_pages - Give the pages of an allocation the usermap type.
@@ -37,6 +47,7 @@ void usermap_set_pages(struct page *page, unsigned long nr_pages)
 {
 	struct page *end = page + nr_pages;
 
+	check_not_mapped(page, nr_pages);
 	for (; page < end; page += compound_nr(page)) {
 		VM_WARN_ON_ONCE_PAGE(PageTail(page), page);
 		__SetPageUsermap(page);
@@ -59,6 +70,7 @@ void usermap_clear_pages(struct page *page, unsigned long nr_pages)
 {
 	struct page *end = page + nr_pages;
 
+	check_not_mapped(page, nr_pages);
 	for (; page < end; page += compound_nr(page)) {
 		VM_WARN_ON_ONCE_PAGE(PageTail(page), page);
 		__ClearPageUsermap(page);
@@ -80,8 +92,10 @@ void usermap_set_vmalloc(const void *addr)
 {
 	const struct vm_struct *area = find_vm_area(addr);
 
-	for (unsigned int i = 0; i < area->nr_pages; i++)
+	for (unsigned int i = 0; i < area->nr_pages; i++) {
+		check_not_mapped(area->pages[i], 1);
 		__SetPageUsermap(area->pages[i]);
+	}
 }
 EXPORT_SYMBOL_GPL(usermap_set_vmalloc);
 
@@ -98,8 +112,10 @@ void usermap_clear_vmalloc(const void *addr)
 {
 	const struct vm_struct *area = find_vm_area(addr);
 
-	for (unsigned int i = 0; i < area->nr_pages; i++)
+	for (unsigned int i = 0; i < area->nr_pages; i++) {
+		check_not_mapped(area->pages[i], 1);
 		__ClearPageUsermap(area->pages[i]);
+	}
 }
 EXPORT_SYMBOL_GPL(usermap_clear_vmalloc);
 

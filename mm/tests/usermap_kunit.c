@@ -18,6 +18,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/page_table_check.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -2773,9 +2774,260 @@ static struct kunit_suite usermap_badinput_suite = {
 	.test_cases = usermap_badinput_cases,
 };
 
+/* Suite usermap_check: CONFIG_PAGE_TABLE_CHECK knows what is mapped. */
+
+#ifdef CONFIG_PAGE_TABLE_CHECK
+static bool check_is_enabled(void)
+{
+	return !static_key_enabled(&page_table_check_disabled);
+}
+#else
+static bool check_is_enabled(void)
+{
+	return false;
+}
+#endif
+
+static int usermap_check_init(struct kunit *test)
+{
+	if (!check_is_enabled())
+		kunit_skip(test, "no page_table_check");
+	return usermap_test_init(test);
+}
+
+/* Bit i is set if page_table_check sees page i of @block mapped. */
+static unsigned int special_pages(const struct block *block)
+{
+	unsigned int i, bits = 0;
+
+	for (i = 0; i < NR_PAGES; i++) {
+		struct page *page = block->page[i];
+
+		if (page_table_check_special(page, 1) == page)
+			bits |= BIT(i);
+	}
+	return bits;
+}
+
+#define ALL_PAGES	((unsigned int)BIT(NR_PAGES) - 1)
+
+static void check_map(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map;
+
+	KUNIT_EXPECT_EQ(test, special_pages(block), 0);
+	map = map_shared(test, block);
+	KUNIT_EXPECT_EQ(test, special_pages(block), ALL_PAGES);
+
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr_of(map, 0), 2 * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, special_pages(block), ALL_PAGES & ~0x3);
+	if (block_is_contig(block))
+		KUNIT_EXPECT_PTR_EQ(test, page_table_check_special(block->page[0],
+								   NR_PAGES),
+				    block->page[2]);
+
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, NR_PAGES * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, special_pages(block), 0);
+}
+
+static void check_map_contig(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = block_to_map(test, block);
+
+	map->contig = true;
+	do_map(test, map, 0, NR_PAGES, PROT_READ, MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, special_pages(block), ALL_PAGES);
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, NR_PAGES * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, special_pages(block), 0);
+}
+
+/* A page that is mapped twice is mapped until both mappings are gone. */
+static void check_map_twice(struct kunit *test)
+{
+	struct block *block = alloc_block(test, COMPOUND);
+	struct map *one = map_shared(test, block);
+	struct map *two = map_shared(test, block);
+
+	KUNIT_EXPECT_EQ(test, vm_munmap(one->addr, NR_PAGES * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, special_pages(block), ALL_PAGES);
+	KUNIT_EXPECT_EQ(test, vm_munmap(two->addr, NR_PAGES * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, special_pages(block), 0);
+}
+
+/* What failed is not mapped. */
+static void check_map_fails(struct kunit *test)
+{
+	struct block *typed = alloc_block(test, SINGLE);
+	struct block *untyped = alloc_untyped(test, SINGLE);
+	struct page *pages[] = {
+		typed->page[0], typed->page[1], untyped->page[0],
+	};
+	struct map *map = alloc_map(test);
+
+	map->pages = pages;
+	map->nr = ARRAY_SIZE(pages);
+	KUNIT_EXPECT_EQ(test, try_map(map, 0, NR_PAGES, PROT_READ, MAP_SHARED),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, special_pages(typed), 0);
+	KUNIT_EXPECT_EQ(test, special_pages(untyped), 0);
+}
+
+/* No access is not the same as no mapping. */
+static void check_prot_none(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block);
+	unsigned long end = addr_of(map, NR_PAGES);
+	struct mm_struct *mm = test_mm(test);
+	u32 word;
+
+	KUNIT_EXPECT_EQ(test, do_mprotect(mm, map->addr, end, 0,
+					  VM_READ | VM_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, user_read(map->addr, &word), -EFAULT);
+	KUNIT_EXPECT_EQ(test, special_pages(block), ALL_PAGES);
+
+	/* Nor is the end of access the end of the mapping. */
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, special_pages(block), ALL_PAGES & ~0x1);
+
+	KUNIT_EXPECT_EQ(test, do_mprotect(mm, addr_of(map, 1), end,
+					  VM_READ | VM_WRITE, 0), 0);
+	KUNIT_EXPECT_EQ(test, special_pages(block), ALL_PAGES & ~0x1);
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, NR_PAGES * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, special_pages(block), 0);
+}
+
+static void check_fork_child(struct child *child)
+{
+	/* Some go here, the others when the child exits. */
+	child->err = vm_munmap(child->addr, 2 * PAGE_SIZE);
+}
+
+static void check_fork(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block);
+	struct child child = {
+		.fn = check_fork_child,
+		.addr = map->addr,
+		.err = -EINTR,
+	};
+
+	fork_and_wait(test, &child);
+	KUNIT_EXPECT_EQ(test, child.err, 0);
+	KUNIT_EXPECT_EQ(test, special_pages(block), ALL_PAGES);
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, NR_PAGES * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, special_pages(block), 0);
+}
+
+static void check_mremap(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block);
+	unsigned long len = NR_PAGES * PAGE_SIZE;
+	struct mm_struct *mm = test_mm(test);
+
+	mmap_write_lock(mm);
+	KUNIT_EXPECT_EQ(test, relocate_vma_down(vma_lookup(mm, map->addr), len),
+			0);
+	mmap_write_unlock(mm);
+	KUNIT_EXPECT_EQ(test, special_pages(block), ALL_PAGES);
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr - len, len), 0);
+	KUNIT_EXPECT_EQ(test, special_pages(block), 0);
+}
+
+/* The copy is another page, and an ordinary one. */
+static void check_cow(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_private(test, block);
+	struct page *copy;
+
+	KUNIT_EXPECT_EQ(test, user_write(addr_of(map, 1), SOME_VALUE), 0);
+	copy = normal_page(test_mm(test), addr_of(map, 1));
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	KUNIT_EXPECT_NULL(test, page_table_check_special(copy, 1));
+	KUNIT_EXPECT_EQ(test, special_pages(block), ALL_PAGES & ~0x2);
+}
+
+/* Everybody has it mapped, and nobody frees it. */
+static void check_zero_page_is_exempt(struct kunit *test)
+{
+	struct map *map = alloc_map(test);
+
+	map->clear_flags = VM_MAYWRITE;
+	check_zero_page(test, map, PROT_READ, MAP_SHARED);
+	KUNIT_EXPECT_NULL(test, page_table_check_special(ZERO_PAGE(0), 1));
+}
+
+static void check_type_cleared_early(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block);
+	struct kunit_suppressed_warning *w;
+
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, 7 * PAGE_SIZE), 0);
+	w = expect_warnings(test);
+	block_clear_type(block);
+	check_warnings(test, w, 1);
+
+	/* Let the end of the test clear it. */
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, NR_PAGES * PAGE_SIZE), 0);
+	w = expect_warnings(test);
+	block_set_type(block);
+	check_warnings(test, w, 0);
+}
+
+static void check_type_set_late(struct kunit *test)
+{
+	struct block *block = alloc_untyped(test, COMPOUND);
+	struct mm_struct *mm = test_mm(test);
+	struct map *map = alloc_map(test);
+	struct kunit_suppressed_warning *w;
+	int ret;
+
+	do_map(test, map, 0, NR_PAGES, PROT_READ, MAP_SHARED);
+	mmap_write_lock(mm);
+	ret = remap_pfn_range(vma_lookup(mm, map->addr), map->addr,
+			      page_to_pfn(block->page[0]), NR_PAGES * PAGE_SIZE,
+			      vm_get_page_prot(VM_READ | VM_SHARED));
+	mmap_write_unlock(mm);
+	KUNIT_ASSERT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, special_pages(block), ALL_PAGES);
+
+	w = expect_warnings(test);
+	block_set_type(block);
+	check_warnings(test, w, 1);
+}
+
+static struct kunit_case usermap_check_cases[] = {
+	KUNIT_CASE_PARAM(check_map, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(check_map_contig, contig_kinds_gen_params),
+	KUNIT_CASE(check_map_twice),
+	KUNIT_CASE(check_map_fails),
+	KUNIT_CASE_PARAM(check_prot_none, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(check_fork, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(check_mremap, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(check_cow, all_kinds_gen_params),
+	KUNIT_CASE(check_zero_page_is_exempt),
+	KUNIT_CASE_PARAM(check_type_cleared_early, all_kinds_gen_params),
+	KUNIT_CASE(check_type_set_late),
+	{}
+};
+
+static struct kunit_suite usermap_check_suite = {
+	.name = "usermap_check",
+	.init = usermap_check_init,
+	.exit = usermap_test_exit,
+	.test_cases = usermap_check_cases,
+};
+
 kunit_test_suites(&usermap_type_suite, &usermap_map_suite,
 		  &usermap_reject_suite, &usermap_cow_suite,
-		  &usermap_remote_suite, &usermap_badinput_suite);
+		  &usermap_remote_suite, &usermap_badinput_suite,
+		  &usermap_check_suite);
 
 MODULE_DESCRIPTION("KUnit tests of kernel pages in user mappings");
 MODULE_LICENSE("GPL");

@@ -41,14 +41,6 @@ struct record {
 	__u64 addr;
 };
 
-/* The typed pages of the machine before the first test. */
-static long typed_at_start;
-
-static long ret_errno(long ret)
-{
-	return ret == -1 ? -errno : ret;
-}
-
 /*
  * An event that writes one record for each page fault of this program: the
  * tests decide how much lands in the ring, and what.
@@ -1087,20 +1079,13 @@ FIXTURE_TEARDOWN(machine)
 /* Stays last: all pages that the tests above mapped are free again. */
 TEST_F(machine, no_leak)
 {
-	long typed;
-
 	if (typed_at_start < 0)
 		SKIP(return, "cannot read /proc/kpageflags");
-
-	/* Rings are freed after a grace period. */
-	EXPECT_TRUE(wait_until((typed = count_all_typed()) <= typed_at_start))
-		TH_LOG("%ld typed pages, %ld before the tests", typed,
-		       typed_at_start);
+	EXPECT_TRUE(typed_pages_are_gone());
 }
 
 int main(int argc, char **argv)
 {
-	page_size = sysconf(_SC_PAGESIZE);
-	typed_at_start = count_all_typed();
+	usermap_init();
 	return test_harness_run(argc, argv);
 }

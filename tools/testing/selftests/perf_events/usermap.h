@@ -40,6 +40,11 @@
 
 static size_t page_size;
 
+static inline long ret_errno(long ret)
+{
+	return ret == -1 ? -errno : ret;
+}
+
 static inline int perf_open(struct perf_event_attr *attr)
 {
 	attr->size = sizeof(*attr);
@@ -120,6 +125,18 @@ static inline int probe_write(const void *addr)
 	return probe((char *)addr, true);
 }
 
+static inline bool write_string(const char *path, const char *string)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t len;
+
+	if (fd < 0)
+		return false;
+	len = write(fd, string, strlen(string));
+	close(fd);
+	return len == (ssize_t)strlen(string);
+}
+
 /* One u64 of a file that is an array of them. */
 static inline bool read_entry(const char *path, uint64_t index, uint64_t *val)
 {
@@ -187,6 +204,27 @@ static inline long count_all_typed(void)
 	return len ? -1 : nr;
 }
 
+/* The typed pages of the machine before the first test. */
+static long typed_at_start;
+
+/* For main(), before the tests. */
+static inline void usermap_init(void)
+{
+	page_size = sysconf(_SC_PAGESIZE);
+	typed_at_start = count_all_typed();
+}
+
+/* All that the tests mapped is free again; buffers go after a grace period. */
+static inline bool typed_pages_are_gone(void)
+{
+	bool gone = wait_until(count_all_typed() <= typed_at_start);
+
+	if (!gone)
+		printf("# %ld typed pages, %ld before the tests\n",
+		       count_all_typed(), typed_at_start);
+	return gone;
+}
+
 /*
  * The value of a field that smaps has for the mapping at @addr: one of the
  * two-letter flags for VmFlags, a number of KiB for the others. -1 if there
@@ -221,6 +259,25 @@ static inline long smaps_field(const void *addr, const char *field,
 static inline bool vma_has(const void *addr, const char *flag)
 {
 	return smaps_field(addr, "VmFlags", flag) == 1;
+}
+
+/* A number in /proc/self/status, -1 if there is no such field. */
+static inline long status_field(const char *field)
+{
+	size_t len = strlen(field);
+	char line[256];
+	long ret = -1;
+	FILE *f;
+
+	f = fopen("/proc/self/status", "re");
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, field, len) && line[len] == ':')
+			ret = strtol(line + len + 1, NULL, 10);
+	}
+	fclose(f);
+	return ret;
 }
 
 /*
