@@ -2,10 +2,10 @@
 # Every target is one script of harness/; make help lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help install tree export series demo test check kunit mutate clean
+.PHONY: help install tree export series demo test check kunit test-arch soak mutate clean
 
 help:	## show this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | \
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | \
 	 awk -F '|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 
 install:	## install the Debian packages that are missing
@@ -31,6 +31,12 @@ check: tree	## check every patch on its own: style, build, warnings
 
 kunit: tree	## run the KUnit tests on UML
 	@harness/uml
+
+test-arch: tree	## run the KUnit tests on all architectures
+	@harness/arch-tests
+
+soak: tree	## run upstream's tests and stressors (MINUTES=30)
+	@harness/soak $(MINUTES)
 
 mutate: tree	## break each rule of the contract; a test must notice
 	@harness/mutate
