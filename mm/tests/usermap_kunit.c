@@ -2774,24 +2774,18 @@ static struct kunit_suite usermap_badinput_suite = {
 	.test_cases = usermap_badinput_cases,
 };
 
-/* Suite usermap_check: CONFIG_PAGE_TABLE_CHECK knows what is mapped. */
+kunit_test_suites(&usermap_type_suite, &usermap_map_suite,
+		  &usermap_reject_suite, &usermap_cow_suite,
+		  &usermap_remote_suite, &usermap_badinput_suite);
+
+/* Suite usermap_check: page_table_check knows what is mapped. */
 
 #ifdef CONFIG_PAGE_TABLE_CHECK
-static bool check_is_enabled(void)
-{
-	return !static_key_enabled(&page_table_check_disabled);
-}
-#else
-static bool check_is_enabled(void)
-{
-	return false;
-}
-#endif
 
 static int usermap_check_init(struct kunit *test)
 {
-	if (!check_is_enabled())
-		kunit_skip(test, "no page_table_check");
+	if (static_key_enabled(&page_table_check_disabled))
+		kunit_skip(test, "needs page_table_check=on");
 	return usermap_test_init(test);
 }
 
@@ -3024,10 +3018,9 @@ static struct kunit_suite usermap_check_suite = {
 	.test_cases = usermap_check_cases,
 };
 
-kunit_test_suites(&usermap_type_suite, &usermap_map_suite,
-		  &usermap_reject_suite, &usermap_cow_suite,
-		  &usermap_remote_suite, &usermap_badinput_suite,
-		  &usermap_check_suite);
+kunit_test_suite(usermap_check_suite);
+
+#endif /* CONFIG_PAGE_TABLE_CHECK */
 
 MODULE_DESCRIPTION("KUnit tests of kernel pages in user mappings");
 MODULE_LICENSE("GPL");
