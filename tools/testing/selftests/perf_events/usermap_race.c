@@ -10,7 +10,7 @@
  *
  * SEED		of the random numbers; a new one by default
  * ROUNDS	operations of each thread
- * DISRUPTIVE	if set, also kill by the OOM killer and take CPU 1 away
+ * DISRUPTIVE	"oom": also kill by the OOM killer; "hotplug": take CPU 1 away
  *
  * The AUX tests need the fake_aux PMU, the sample tests the driver of
  * samples/usermap.
@@ -595,7 +595,9 @@ FIXTURE_TEARDOWN(race)
 	TH_LOG("done/tried: %s", line);
 	/* Or else nothing was tested. */
 	EXPECT_GT(shared->done[OP_MAP], shared->calls[OP_MAP] / 20);
-	EXPECT_GT(shared->done[OP_UNMAP], 0);
+	/* A mapping cannot be split, so that few lengths will do. */
+	if (shared->calls[OP_UNMAP] > 100)
+		EXPECT_GT(shared->done[OP_UNMAP], 0);
 	EXPECT_GT(shared->done[OP_TOUCH], 0);
 
 	EXPECT_EQ(0, munmap(arena, SLOTS * slot_size));
@@ -609,6 +611,13 @@ FIXTURE_TEARDOWN(race)
 	/* A ring is charged to who maps it first, and paid back by the last. */
 	if (!child_maps)
 		EXPECT_EQ(self->pinned, status_field("VmPin"));
+}
+
+static bool disruptive(const char *how)
+{
+	const char *wanted = getenv("DISRUPTIVE");
+
+	return wanted && strstr(wanted, how);
 }
 
 /* The files that a test begins with: events of @cpu, or of this thread. */
@@ -659,8 +668,8 @@ TEST_F_TIMEOUT(race, oom, 600)
 	long kills = 1 + from_env("ROUNDS", 1000) / 200;
 	struct worker workers[2];
 
-	if (!getenv("DISRUPTIVE"))
-		SKIP(return, "DISRUPTIVE is not set");
+	if (!disruptive("oom"))
+		SKIP(return, "DISRUPTIVE does not have oom");
 	ASSERT_TRUE(open_objects(-1));
 	child_maps = true;
 	for (long i = 0; i < kills; i++) {
@@ -689,8 +698,8 @@ TEST_F_TIMEOUT(race, hotplug, 600)
 	long cycles = 1 + from_env("ROUNDS", 1000) / 200;
 	struct worker workers[2];
 
-	if (!getenv("DISRUPTIVE"))
-		SKIP(return, "DISRUPTIVE is not set");
+	if (!disruptive("hotplug"))
+		SKIP(return, "DISRUPTIVE does not have hotplug");
 	if (access(CPU1, W_OK))
 		SKIP(return, "CPU 1 cannot be taken away");
 
