@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vm_iomap_memory(). */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+struct box {
+	phys_addr_t base;
+	size_t size;
+};
+
+static int box_open(struct inode *inode, struct file *file)
+{
+	struct box *box = file->private_data;
+
+	box->size = PAGE_SIZE;
+	return 0;
+}
+
+static int box_release(struct inode *inode, struct file *file)
+{
+	struct box *box = file->private_data;
+
+	box->size = 0;
+	return 0;
+}
+
+static int box_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct box *box = file->private_data;
+
+	return vm_iomap_memory(vma, box->base, box->size);
+}
+
+static const struct file_operations box_fops = {
+	.owner = THIS_MODULE,
+	.open = box_open,
+	.release = box_release,
+	.mmap = box_mmap,
+};

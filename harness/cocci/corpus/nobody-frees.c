@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Nothing here frees. */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+struct box {
+	void *mem;
+	size_t size;
+};
+
+static int box_open(struct inode *inode, struct file *file)
+{
+	struct box *box = file->private_data;
+
+	box->mem = vmalloc_user(box->size);
+	if (!box->mem)
+		return -ENOMEM;
+	return 0;
+}
+
+static int box_release(struct inode *inode, struct file *file)
+{
+	struct box *box = file->private_data;
+
+	box->size = 0;
+	return 0;
+}
+
+static int box_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct box *box = file->private_data;
+
+	return remap_vmalloc_range(vma, box->mem, vma->vm_pgoff);
+}
+
+static const struct file_operations box_fops = {
+	.owner = THIS_MODULE,
+	.open = box_open,
+	.release = box_release,
+	.mmap = box_mmap,
+};

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vmalloc() memory, inserted page by page. */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+struct box {
+	void *mem;
+	size_t size;
+};
+
+static int box_open(struct inode *inode, struct file *file)
+{
+	struct box *box = file->private_data;
+
+	box->mem = vmalloc_user(box->size);
+	if (!box->mem)
+		return -ENOMEM;
+	return 0;
+}
+
+static int box_release(struct inode *inode, struct file *file)
+{
+	struct box *box = file->private_data;
+
+	vfree(box->mem);
+	return 0;
+}
+
+static int box_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct box *box = file->private_data;
+	unsigned long off;
+	struct page *page;
+	int ret;
+
+	for (off = 0; off < box->size; off += PAGE_SIZE) {
+		page = vmalloc_to_page(box->mem + off);
+		ret = vm_insert_page(vma, vma->vm_start + off, page);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static const struct file_operations box_fops = {
+	.owner = THIS_MODULE,
+	.open = box_open,
+	.release = box_release,
+	.mmap = box_mmap,
+};
