@@ -2,7 +2,7 @@
 # Every target is one script of harness/; make help lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help install tree export series demo test check kunit test-arch soak mutate clean
+.PHONY: help install tree export series demo test check cocci kunit test-arch soak mutate bench clean
 
 help:	## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | \
@@ -29,6 +29,10 @@ test:	## run all tests
 check: tree	## check every patch on its own: style, build, warnings
 	@harness/check
 
+cocci: tree	## run usermap.cocci on all of the kernel: build/cocci/
+	@harness/cocci-corpus
+	@harness/cocci-tree
+
 kunit: tree	## run the KUnit tests on UML
 	@harness/uml
 
@@ -40,6 +44,11 @@ soak: tree	## run upstream's tests and stressors (MINUTES=30)
 
 mutate: tree	## break each rule of the contract; a test must notice
 	@harness/mutate
+	@harness/cocci-mutate
+
+bench: tree	## count the instructions of mmap() and munmap(), before and after
+	@harness/install bench
+	@harness/bench
 
 clean:	## remove what was built, but not build/linux
 	rm -rf build/obj build/out build/results build/logs build/series build/pristine build/check

@@ -26,8 +26,15 @@ count=0
 echo "$TESTS" | while read -r name; do
 	number=$(sed -n "s/^ *\([0-9]*\): $name$/\1/p" "$OUT/perf-test.list")
 	log=$OUT/perf-test.$number
-	"$perf" test -v "$number" >"$log" 2>&1 || true
-	results "$log" >/tmp/results
+	# This one samples a loop by the clock: it may see nothing on a busy host.
+	tries=1
+	[ "$name" != 'Software clock events period values' ] || tries=3
+	for try in $(seq $tries); do
+		"$perf" test -v "$number" >"$log" 2>&1 || true
+		results "$log" >/tmp/results
+		grep -q '^FAILED!' /tmp/results || break
+		echo "# $name failed, try $try of $tries"
+	done
 	[ -s /tmp/results ] || echo "FAILED!	$name" >/tmp/results
 	while IFS='	' read -r result part; do
 		count=$((count + 1))

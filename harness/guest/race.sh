@@ -6,9 +6,7 @@
 #
 # usage: harness/guest/race.sh (in the guest)
 #
-# ROUNDS, SEED and DISRUPTIVE are those of the selftest usermap_race. make soak
-# has CPU hotplug, too: with it, perf_mmap_close() was once seen to find a
-# mmap_count of 0, which is not understood yet.
+# ROUNDS, SEED and DISRUPTIVE are those of the selftest usermap_race.
 set -eu
 
 sample=$BUILD/obj/$KERNEL/samples/usermap/usermap_sample.ko
@@ -16,7 +14,7 @@ sample=$BUILD/obj/$KERNEL/samples/usermap/usermap_sample.ko
 insmod "$BUILD/obj/fake_aux-$KERNEL/fake_aux.ko"
 # The OOM killer says whom it killed, with a stack trace.
 status=0
-DISRUPTIVE=${DISRUPTIVE:-oom} "$TOP/harness/quiet-log" 'invoked oom-killer' \
+DISRUPTIVE="${DISRUPTIVE:-oom hotplug}" "$TOP/harness/quiet-log" 'invoked oom-killer' \
 	"$BUILD/obj/selftests-$KERNEL/usermap_race" || status=$?
 rmmod fake_aux
 [ ! -e "$sample" ] || rmmod usermap_sample
