@@ -166,11 +166,18 @@ static bool prot_agrees(struct vm_area_struct *vma, pgprot_t prot)
 	       same_prot(prot, prot_for(vma, vma->vm_flags & ~VM_WRITE));
 }
 
-static int check_insert(struct vm_area_struct *vma, unsigned long addr,
-			unsigned long nr_pages, pgprot_t prot)
+/* A private mapping would write to the owner's page, not to a copy. */
+static bool may_write(struct vm_area_struct *vma, pgprot_t prot)
 {
 	const vm_flags_t shared_write = VM_SHARED | VM_WRITE;
 
+	return !prot_is_writable(prot) ||
+	       (vma->vm_flags & shared_write) == shared_write;
+}
+
+static int check_insert(struct vm_area_struct *vma, unsigned long addr,
+			unsigned long nr_pages, pgprot_t prot)
+{
 	mmap_assert_write_locked(vma->vm_mm);
 
 	if (!nr_pages || !PAGE_ALIGNED(addr))
@@ -180,10 +187,7 @@ static int check_insert(struct vm_area_struct *vma, unsigned long addr,
 		return -EFAULT;
 	if (WARN_ON_ONCE(vma->vm_flags & VM_PFNMAP))
 		return -EINVAL;
-
-	/* A private mapping would write to the owner's page, not to a copy. */
-	if (WARN_ON_ONCE(prot_is_writable(prot) &&
-			 (vma->vm_flags & shared_write) != shared_write))
+	if (WARN_ON_ONCE(!may_write(vma, prot)))
 		return -EINVAL;
 	if (WARN_ON_ONCE(!prot_agrees(vma, prot)))
 		return -EINVAL;
@@ -192,21 +196,32 @@ static int check_insert(struct vm_area_struct *vma, unsigned long addr,
 	return 0;
 }
 
-static bool may_insert(struct vm_area_struct *vma, const struct page *page,
-		       pgprot_t prot)
+static noinline bool may_insert_zero(struct vm_area_struct *vma,
+				     const struct page *page, pgprot_t prot)
 {
-	if (likely(page_is_usermap(page)))
-		return true;
-
 	return is_zero_page(page) && !prot_is_writable(prot) &&
 	       vm_mixed_zeropage_allowed(vma);
 }
 
-/* The number of contiguous pages, from @page on, that have one type. */
-static unsigned long pages_of_type(const struct page *page)
+static __always_inline bool may_insert(struct vm_area_struct *vma,
+				       const struct page *page, pgprot_t prot)
+{
+	/* Most are no tail, and then no other struct page matters. */
+	if (likely(!PageTail(page) && PageUsermap(page)))
+		return true;
+	return page_is_usermap(page) || may_insert_zero(vma, page, prot);
+}
+
+/*
+ * The number of contiguous pages, from @page on, that have one type: those of a
+ * compound page, or of an allocation of which the owner has set the order.
+ */
+static unsigned long pages_of_type(struct page *page)
 {
 	const struct folio *folio = page_folio(page);
 
+	if (!folio_test_large(folio) && PageUsermap(page))
+		return 1UL << page_usermap(page)->order;
 	return folio_nr_pages(folio) - folio_page_idx(folio, page);
 }
 
@@ -219,57 +234,131 @@ static bool ptes_none(pte_t *pte, unsigned long nr)
 }
 
 /*
- * Fill PTEs of one page table with @nr_pages of @pages, or with contiguous
- * pages from @page on. Return how many, with *@err set if they are not all.
+ * As get_locked_pte(). If there was no page table before, nothing is mapped at
+ * @addr and behind it: the mmap lock and vm_flags_set() keep faults out. Who
+ * faults next to the VMA may allocate the table, but fills none of these PTEs.
  */
-static __always_inline unsigned long
-insert_in_table(struct vm_area_struct *vma, unsigned long addr,
-		struct page **pages, struct page *page, unsigned long nr_pages,
-		pgprot_t prot, int *err)
+static pte_t *lock_ptes(struct mm_struct *mm, unsigned long addr,
+			spinlock_t **ptl, bool *is_new)
 {
-	struct mm_struct *mm = vma->vm_mm;
-	struct folio *flushed = NULL;
-	unsigned long nr, run = 1;
-	pte_t *ptep, *pte;
-	spinlock_t *ptl;
+	pmd_t *pmd = walk_to_pmd(mm, addr);
+	pmd_t pmdval;
 
-	ptep = get_locked_pte(mm, addr, &ptl);
-	if (!ptep) {
-		*err = -ENOMEM;
-		return 0;
+	if (!pmd)
+		return NULL;
+	pmdval = pmdp_get_lockless(pmd);
+	*is_new = pmd_none(pmdval);
+	return pte_alloc_map_lock(mm, pmd, addr, ptl);
+}
+
+/* One flush does for all pages of a compound page. */
+static __always_inline void flush_once(struct page *page,
+				       struct folio **flushed)
+{
+	if (ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE && page_folio(page) != *flushed) {
+		*flushed = page_folio(page);
+		flush_dcache_folio(*flushed);
 	}
-	lazy_mmu_mode_enable();
-	for (nr = 0, pte = ptep; nr < nr_pages; nr += run, pte += run) {
-		if (pages)
-			page = pages[nr];
-		else
-			run = min(nr_pages - nr, pages_of_type(page));
+}
+
+/*
+ * A special PTE, made from that of PFN 0, because pfn_pte() may have more to do
+ * than to shift. Where PTEs are larger than unsigned long, it is too short to
+ * add a PFN.
+ */
+static __always_inline pte_t advance_from_0(pte_t pte0, unsigned long pfn,
+					    pgprot_t prot)
+{
+	if (IS_ENABLED(CONFIG_64BIT))
+		return pte_advance_pfn(pte0, pfn);
+	return pte_mkspecial(pfn_pte(pfn, prot));
+}
+
+/*
+ * Fill PTEs of one page table with pages number @done and on of @from, which is
+ * an array, of pages or addresses, or the first of contiguous pages. Return how
+ * many have been mapped, with *@err set if they are not all.
+ */
+typedef unsigned long fill_fn(struct vm_area_struct *vma, unsigned long addr,
+			      pte_t *pte, const void *from, unsigned long done,
+			      unsigned long nr_pages, pgprot_t prot, int *err);
+
+static unsigned long
+fill_array(struct vm_area_struct *vma, unsigned long addr, pte_t *pte,
+	   const void *from, unsigned long done, unsigned long nr_pages,
+	   pgprot_t prot, int *err)
+{
+	struct page *const *pages = (struct page *const *)from + done;
+	const pte_t pte0 = pte_mkspecial(pfn_pte(0, prot));
+	struct folio *flushed = NULL;
+	unsigned long nr;
+
+	for (nr = 0; nr < nr_pages; nr++, pte++, addr += PAGE_SIZE) {
+		struct page *page = pages[nr];
 
 		if (!may_insert(vma, page, prot)) {
 			*err = -EINVAL;
 			break;
 		}
-		if (!ptes_none(pte, run)) {
-			*err = -EBUSY;
-			break;
-		}
-		/* One flush does for all pages of a compound page. */
-		if (page_folio(page) != flushed) {
-			flushed = page_folio(page);
-			flush_dcache_folio(flushed);
-		}
-		set_ptes(mm, addr + nr * PAGE_SIZE, pte,
-			 pte_mkspecial(mk_pte(page, prot)), run);
-		page += run;
+		flush_once(page, &flushed);
+		set_ptes(vma->vm_mm, addr, pte,
+			 advance_from_0(pte0, page_to_pfn(page), prot), 1);
 	}
-	lazy_mmu_mode_disable();
-	pte_unmap_unlock(ptep, ptl);
 	return nr;
 }
 
-static __always_inline int
-insert_all(struct vm_area_struct *vma, unsigned long addr, struct page **pages,
-	   struct page *page, unsigned long nr_pages, pgprot_t prot)
+/* Pages of the direct map, by their addresses: that is half way to the PTE. */
+static unsigned long
+fill_kaddrs(struct vm_area_struct *vma, unsigned long addr, pte_t *pte,
+	    const void *from, unsigned long done, unsigned long nr_pages,
+	    pgprot_t prot, int *err)
+{
+	void *const *kaddrs = (void *const *)from + done;
+	const pte_t pte0 = pte_mkspecial(pfn_pte(0, prot));
+	struct folio *flushed = NULL;
+	unsigned long nr;
+
+	for (nr = 0; nr < nr_pages; nr++, pte++, addr += PAGE_SIZE) {
+		const unsigned long pfn = PHYS_PFN(__pa(kaddrs[nr]));
+		struct page *page = pfn_to_page(pfn);
+
+		if (!may_insert(vma, page, prot)) {
+			*err = -EINVAL;
+			break;
+		}
+		flush_once(page, &flushed);
+		set_ptes(vma->vm_mm, addr, pte,
+			 advance_from_0(pte0, pfn, prot), 1);
+	}
+	return nr;
+}
+
+static unsigned long
+fill_contig(struct vm_area_struct *vma, unsigned long addr, pte_t *pte,
+	    const void *from, unsigned long done, unsigned long nr_pages,
+	    pgprot_t prot, int *err)
+{
+	struct page *page = (struct page *)from + done;
+	struct folio *flushed = NULL;
+	unsigned long nr, run;
+
+	for (nr = 0; nr < nr_pages; nr += run, pte += run, page += run) {
+		run = min(nr_pages - nr, pages_of_type(page));
+
+		if (!may_insert(vma, page, prot)) {
+			*err = -EINVAL;
+			break;
+		}
+		flush_once(page, &flushed);
+		set_ptes(vma->vm_mm, addr + nr * PAGE_SIZE, pte,
+			 pte_mkspecial(mk_pte(page, prot)), run);
+	}
+	return nr;
+}
+
+static int
+insert_all(struct vm_area_struct *vma, unsigned long addr, fill_fn *fill,
+	   const void *from, unsigned long nr_pages, pgprot_t prot)
 {
 	unsigned long done = 0;
 	int err;
@@ -282,11 +371,22 @@ insert_all(struct vm_area_struct *vma, unsigned long addr, struct page **pages,
 		const unsigned long start = addr + done * PAGE_SIZE;
 		const unsigned long nr = min(nr_pages - done,
 					     PTRS_PER_PTE - pte_index(start));
+		spinlock_t *ptl;
+		bool is_new;
+		pte_t *pte;
 
-		done += insert_in_table(vma, start,
-					pages ? pages + done : NULL,
-					pages ? NULL : page + done,
-					nr, prot, &err);
+		pte = lock_ptes(vma->vm_mm, start, &ptl, &is_new);
+		if (!pte) {
+			err = -ENOMEM;
+			break;
+		}
+		lazy_mmu_mode_enable();
+		if (!is_new && !ptes_none(pte, nr))
+			err = -EBUSY;
+		else
+			done += fill(vma, start, pte, from, done, nr, prot, &err);
+		lazy_mmu_mode_disable();
+		pte_unmap_unlock(pte, ptl);
 	}
 	/* No reference keeps the pages if the caller frees them now. */
 	if (err && done)
@@ -332,7 +432,7 @@ int vm_insert_pages_prot(struct vm_area_struct *vma, unsigned long addr,
 			 struct page **pages, unsigned long nr_pages,
 			 pgprot_t prot)
 {
-	return insert_all(vma, addr, pages, NULL, nr_pages, prot);
+	return insert_all(vma, addr, fill_array, pages, nr_pages, prot);
 }
 EXPORT_SYMBOL_GPL(vm_insert_pages_prot);
 
@@ -345,9 +445,9 @@ EXPORT_SYMBOL_GPL(vm_insert_pages_prot);
  *	      belong to more than one allocation.
  * @prot: As for vm_insert_pages_prot().
  *
- * vm_insert_pages_prot() for an owner that has no array of pages, and faster
- * for compound pages: the type is looked up once for each, and once for each
- * page that is not compound.
+ * vm_insert_pages_prot() for an owner that has no array of pages, and faster:
+ * the type is looked up once for each compound page, for each allocation of
+ * which the owner has set the order in struct usermap, and for each other page.
  *
  * Context: Process context, from ->mmap: the mmap lock is held for write.
  * Return: As vm_insert_pages_prot().
@@ -356,9 +456,175 @@ int vm_insert_contig_pages_prot(struct vm_area_struct *vma, unsigned long addr,
 				struct page *page, unsigned long nr_pages,
 				pgprot_t prot)
 {
-	return insert_all(vma, addr, NULL, page, nr_pages, prot);
+	return insert_all(vma, addr, fill_contig, page, nr_pages, prot);
 }
 EXPORT_SYMBOL_GPL(vm_insert_contig_pages_prot);
+
+static bool pte_maps(pte_t pte, const struct page *page)
+{
+	return pte_present(pte) && pte_pfn(pte) == page_to_pfn(page);
+}
+
+/* A private mapping is not to write to @page, but to copy it. */
+static pte_t pte_mkwritten(pte_t pte, struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_SHARED))
+		return pte;
+	return maybe_mkwrite(pte_mkdirty(pte_mkyoung(pte)), vma);
+}
+
+static vm_fault_t insert_at_fault(struct vm_fault *vmf, struct page *page,
+				  bool mkwrite)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	const pgprot_t prot = vma->vm_page_prot;
+	const unsigned long addr = vmf->address;
+	spinlock_t *ptl;
+	pte_t *ptep, pte;
+
+	if (WARN_ON_ONCE(!(vma->vm_flags & VM_MIXEDMAP)) ||
+	    WARN_ON_ONCE(!may_write(vma, prot)) ||
+	    WARN_ON_ONCE(!page_is_usermap(page)))
+		return VM_FAULT_SIGBUS;
+
+	if (pmd_none(*vmf->pmd)) {
+		if (vmf->prealloc_pte)
+			pmd_install(vma->vm_mm, vmf->pmd, &vmf->prealloc_pte);
+		else if (pte_alloc(vma->vm_mm, vmf->pmd))
+			return VM_FAULT_OOM;
+	}
+	ptep = pte_offset_map_lock(vma->vm_mm, vmf->pmd, addr, &ptl);
+	if (!ptep)
+		return VM_FAULT_NOPAGE;
+
+	pte = ptep_get(ptep);
+	if (pte_none(pte)) {
+		flush_dcache_page(page);
+		pte = pte_mkspecial(mk_pte(page, prot));
+		if (mkwrite)
+			pte = pte_mkwritten(pte, vma);
+		set_pte_at(vma->vm_mm, addr, ptep, pte);
+		update_mmu_cache_range(vmf, vma, addr, ptep, 1);
+	} else if (mkwrite && pte_maps(pte, page)) {
+		if (ptep_set_access_flags(vma, addr, ptep,
+					  pte_mkwritten(pte, vma), 1))
+			update_mmu_cache_range(vmf, vma, addr, ptep, 1);
+	} else {
+		update_mmu_tlb(vma, addr, ptep);
+	}
+	pte_unmap_unlock(ptep, ptl);
+	return VM_FAULT_NOPAGE;
+}
+
+/**
+ * vm_insert_vmalloc_prot - Map pages of a vmalloc area into a user VMA.
+ * @vma: The VMA to map into.
+ * @addr: User address of the first page, page aligned.
+ * @kaddr: What vmalloc_user() or another of the family returned; not vmap(),
+ *	   whose caller has the pages.
+ * @pgoff: First page to map, counted from @kaddr.
+ * @nr_pages: Number of pages to map.
+ * @prot: As for vm_insert_pages_prot().
+ *
+ * remap_vmalloc_range() for an area that has got the usermap type by
+ * usermap_set_vmalloc(). Unlike that it sets neither VM_DONTEXPAND nor
+ * VM_DONTDUMP.
+ *
+ * Context: Process context, from ->mmap: the mmap lock is held for write.
+ * Return: As vm_insert_pages_prot(), and %-EINVAL if @kaddr is in no area that
+ * has pages, or the area has fewer than @pgoff + @nr_pages.
+ */
+int vm_insert_vmalloc_prot(struct vm_area_struct *vma, unsigned long addr,
+			   const void *kaddr, unsigned long pgoff,
+			   unsigned long nr_pages, pgprot_t prot)
+{
+	const struct vm_struct *area = find_vm_area(kaddr);
+
+	if (!area || pgoff > area->nr_pages ||
+	    nr_pages > area->nr_pages - pgoff)
+		return -EINVAL;
+
+	return vm_insert_pages_prot(vma, addr, area->pages + pgoff, nr_pages,
+				    prot);
+}
+EXPORT_SYMBOL_GPL(vm_insert_vmalloc_prot);
+
+/**
+ * vm_insert_kaddrs_prot - Map usermap pages into a user VMA by their addresses.
+ * @vma: The VMA to map into.
+ * @addr: User address of the first page, page aligned.
+ * @kaddrs: What page_address() says of each page; not a vmalloc address.
+ * @nr_pages: Number of addresses in @kaddrs.
+ * @prot: As for vm_insert_pages_prot().
+ *
+ * vm_insert_pages_prot() for an owner that has an array of addresses, so that
+ * it needs no second one.
+ *
+ * Context: Process context, from ->mmap: the mmap lock is held for write.
+ * Return: As vm_insert_pages_prot().
+ */
+int vm_insert_kaddrs_prot(struct vm_area_struct *vma, unsigned long addr,
+			  void **kaddrs, unsigned long nr_pages, pgprot_t prot)
+{
+	return insert_all(vma, addr, fill_kaddrs, kaddrs, nr_pages, prot);
+}
+EXPORT_SYMBOL_GPL(vm_insert_kaddrs_prot);
+
+/**
+ * vmf_insert_usermap_page - Map a usermap page from ->fault.
+ * @vmf: The fault.
+ * @page: The page that belongs at vmf->address: it has the usermap type or is a
+ *	  tail of a compound page that has it.
+ *
+ * The fault-time form of vm_insert_pages_prot(), under the same contract. It
+ * maps with vm_page_prot, which is final by now: read-only if the VMA has a
+ * ->pfn_mkwrite, which the first write then comes to, and if it is private, so
+ * that a write makes a copy. ->mmap has to set VM_MIXEDMAP, as a fault cannot.
+ *
+ * An owner that takes its pages back by unmap_mapping_range() has to keep this
+ * call, and the look-up of @page, from running at the same time, see
+ * Documentation/mm/usermap.rst.
+ *
+ * Context: Process context, from ->fault: the mmap lock or the lock of the VMA
+ * is held for read.
+ * Return: What ->fault is to return:
+ *
+ * * %VM_FAULT_NOPAGE	- the access can be tried again: @page is mapped, or
+ *			  something else is by now, or the page table went away.
+ * * %VM_FAULT_OOM	- there is no memory for a page table.
+ * * %VM_FAULT_SIGBUS	- after a warning: @page is not a usermap page, the VMA
+ *			  is not VM_MIXEDMAP, or its vm_page_prot grants write
+ *			  access and it is not both VM_SHARED and VM_WRITE.
+ */
+vm_fault_t vmf_insert_usermap_page(struct vm_fault *vmf, struct page *page)
+{
+	return insert_at_fault(vmf, page, false);
+}
+EXPORT_SYMBOL_GPL(vmf_insert_usermap_page);
+
+/**
+ * vmf_insert_usermap_page_mkwrite - Map a usermap page for a write.
+ * @vmf: The fault, with FAULT_FLAG_WRITE.
+ * @page: The page that belongs at vmf->address.
+ *
+ * For drivers that record which pages are written to. It does what
+ * vmf_insert_usermap_page() does, and in a shared mapping it makes the page
+ * writable, whether this call maps it or it was mapped already. To be called
+ * from ->fault and from ->pfn_mkwrite, under the lock under which the write is
+ * recorded: what a ->pfn_mkwrite that returns 0 allows becomes writable when
+ * the driver holds no lock any more, and escapes a wp_shared_mapping_range()
+ * that comes in between.
+ *
+ * Context: Process context, from ->fault or ->pfn_mkwrite: the mmap lock or the
+ * lock of the VMA is held for read.
+ * Return: As vmf_insert_usermap_page(), which either of the two is to return.
+ */
+vm_fault_t vmf_insert_usermap_page_mkwrite(struct vm_fault *vmf,
+					   struct page *page)
+{
+	return insert_at_fault(vmf, page, true);
+}
+EXPORT_SYMBOL_GPL(vmf_insert_usermap_page_mkwrite);
 
 #else /* !CONFIG_MMU */
 
@@ -377,5 +643,33 @@ int vm_insert_contig_pages_prot(struct vm_area_struct *vma, unsigned long addr,
 	return -EINVAL;
 }
 EXPORT_SYMBOL_GPL(vm_insert_contig_pages_prot);
+
+int vm_insert_vmalloc_prot(struct vm_area_struct *vma, unsigned long addr,
+			   const void *kaddr, unsigned long pgoff,
+			   unsigned long nr_pages, pgprot_t prot)
+{
+	return -EINVAL;
+}
+EXPORT_SYMBOL_GPL(vm_insert_vmalloc_prot);
+
+int vm_insert_kaddrs_prot(struct vm_area_struct *vma, unsigned long addr,
+			  void **kaddrs, unsigned long nr_pages, pgprot_t prot)
+{
+	return -EINVAL;
+}
+EXPORT_SYMBOL_GPL(vm_insert_kaddrs_prot);
+
+vm_fault_t vmf_insert_usermap_page(struct vm_fault *vmf, struct page *page)
+{
+	return VM_FAULT_SIGBUS;
+}
+EXPORT_SYMBOL_GPL(vmf_insert_usermap_page);
+
+vm_fault_t vmf_insert_usermap_page_mkwrite(struct vm_fault *vmf,
+					   struct page *page)
+{
+	return VM_FAULT_SIGBUS;
+}
+EXPORT_SYMBOL_GPL(vmf_insert_usermap_page_mkwrite);
 
 #endif /* CONFIG_MMU */

@@ -15,7 +15,8 @@
  * @flags: Page flags; the page allocator's.
  * @order: Order of the allocation that begins with this page, for owners that
  *	   split it and look for its extent later. 0 unless set by the owner,
- *	   who need not reset it.
+ *	   who need not reset it. vm_insert_contig_pages_prot() believes that
+ *	   all pages of the allocation have the type if the first one does.
  * @page_type: PGTY_usermap.
  * @_refcount: References of the owner and of kernel users, never of a mapping.
  *
@@ -79,6 +80,14 @@ int vm_insert_pages_prot(struct vm_area_struct *vma, unsigned long addr,
 int vm_insert_contig_pages_prot(struct vm_area_struct *vma, unsigned long addr,
 				struct page *page, unsigned long nr_pages,
 				pgprot_t prot);
+int vm_insert_vmalloc_prot(struct vm_area_struct *vma, unsigned long addr,
+			   const void *kaddr, unsigned long pgoff,
+			   unsigned long nr_pages, pgprot_t prot);
+int vm_insert_kaddrs_prot(struct vm_area_struct *vma, unsigned long addr,
+			  void **kaddrs, unsigned long nr_pages, pgprot_t prot);
+vm_fault_t vmf_insert_usermap_page(struct vm_fault *vmf, struct page *page);
+vm_fault_t vmf_insert_usermap_page_mkwrite(struct vm_fault *vmf,
+					   struct page *page);
 
 #ifdef CONFIG_MMU
 void usermap_set_vmalloc(const void *addr);

@@ -47,6 +47,14 @@ enum block_kind {
 	VMALLOC,
 };
 
+/* What the pages are handed over as. */
+enum form {
+	ARRAY,
+	CONTIG,
+	KADDRS,
+	NR_FORMS,
+};
+
 struct page_state {
 	int refs;
 	unsigned int type;
@@ -516,8 +524,8 @@ enum map_prot {
 
 /**
  * struct map - what f_op->mmap and the VM operations of one mapping do
- * @contig: use the form for contiguous pages
- * @pages: pages to map, or none; with @contig only the first counts
+ * @form: which function to call
+ * @pages: pages to map, or none; with CONTIG only the first counts
  * @nr: number of @pages
  * @offset: where in the VMA to map them, in pages
  * @prot: the protection to map them with
@@ -535,7 +543,7 @@ enum map_prot {
  * @mkwrite_pgoff: out: argument of the last one
  */
 struct map {
-	bool contig;
+	enum form form;
 	struct page **pages;
 	unsigned long nr;
 	unsigned long offset;
@@ -602,13 +610,24 @@ static pgprot_t map_prot(struct vm_area_struct *vma, enum map_prot prot)
 }
 
 static int vma_insert(struct vm_area_struct *vma, unsigned long addr,
-		      bool contig, struct page **pages, unsigned long nr,
+		      enum form form, struct page **pages, unsigned long nr,
 		      enum map_prot prot)
 {
-	if (contig)
+	void *kaddrs[NR_PAGES];
+
+	switch (form) {
+	case CONTIG:
 		return vm_insert_contig_pages_prot(vma, addr, pages[0], nr,
 						   map_prot(vma, prot));
-	return vm_insert_pages_prot(vma, addr, pages, nr, map_prot(vma, prot));
+	case KADDRS:
+		for (int i = 0; i < min(nr, NR_PAGES); i++)
+			kaddrs[i] = page_address(pages[i]);
+		return vm_insert_kaddrs_prot(vma, addr, kaddrs, nr,
+					     map_prot(vma, prot));
+	default:
+		return vm_insert_pages_prot(vma, addr, pages, nr,
+					    map_prot(vma, prot));
+	}
 }
 
 static int map_mmap(struct file *file, struct vm_area_struct *vma)
@@ -625,7 +644,7 @@ static int map_mmap(struct file *file, struct vm_area_struct *vma)
 		return 0;
 
 	map->ret = vma_insert(vma, vma->vm_start + map->offset * PAGE_SIZE,
-			      map->contig, map->pages, map->nr, map->prot);
+			      map->form, map->pages, map->nr, map->prot);
 	map->nr_ptes = count_ptes(vma->vm_mm, vma->vm_start, vma_pages(vma));
 	return map->ret;
 }
@@ -700,14 +719,14 @@ static unsigned long addr_of(const struct map *map, unsigned long i)
 }
 
 /* The call under test in a mapping that is there already. */
-static int insert(struct map *map, unsigned long addr, bool contig,
+static int insert(struct map *map, unsigned long addr, enum form form,
 		  struct page **pages, unsigned long nr, enum map_prot prot)
 {
 	struct mm_struct *mm = current->mm;
 	int ret;
 
 	mmap_write_lock(mm);
-	ret = vma_insert(vma_lookup(mm, map->addr), addr, contig, pages, nr,
+	ret = vma_insert(vma_lookup(mm, map->addr), addr, form, pages, nr,
 			 prot);
 	mmap_write_unlock(mm);
 	return ret;
@@ -1009,13 +1028,14 @@ static struct kunit_suite usermap_type_suite = {
 
 /* Suite usermap_map: what a mapping does, and what it leaves alone. */
 
-static void check_mapping(struct kunit *test, struct block *block, bool contig)
+static void check_mapping(struct kunit *test, struct block *block,
+			  enum form form)
 {
 	struct map *map = block_to_map(test, block);
 	u32 word;
 	int i;
 
-	map->contig = contig;
+	map->form = form;
 	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
 	for (i = 0; i < NR_PAGES; i++)
 		expect_maps_block(test, map, i, block, i);
@@ -1042,12 +1062,25 @@ static void check_mapping(struct kunit *test, struct block *block, bool contig)
 
 static void map_array(struct kunit *test)
 {
-	check_mapping(test, alloc_block(test, param_kind(test)), false);
+	check_mapping(test, alloc_block(test, param_kind(test)), ARRAY);
 }
 
 static void map_contig(struct kunit *test)
 {
-	check_mapping(test, alloc_block(test, param_kind(test)), true);
+	check_mapping(test, alloc_block(test, param_kind(test)), CONTIG);
+}
+
+static void map_kaddrs(struct kunit *test)
+{
+	check_mapping(test, alloc_block(test, param_kind(test)), KADDRS);
+}
+
+static void map_known_order(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+
+	page_usermap(block->page[0])->order = BLOCK_ORDER;
+	check_mapping(test, block, CONTIG);
 }
 
 /* Pages 3 to 5, which are tails if the block is a compound page. */
@@ -1057,12 +1090,50 @@ static void map_part_of_block(struct kunit *test)
 	struct map *map = alloc_map(test);
 	int i;
 
-	map->contig = true;
+	map->form = CONTIG;
 	map->pages = &block->page[3];
 	map->nr = 3;
 	do_map(test, map, 0, 3, PROT_READ | PROT_WRITE, MAP_SHARED);
 	for (i = 0; i < 3; i++)
 		expect_maps_block(test, map, i, block, 3 + i);
+	expect_uncounted(test, 0);
+}
+
+/* The call under test, for a vmalloc area, in a mapping that is there. */
+static int insert_vmalloc(struct map *map, unsigned long addr,
+			  const void *kaddr, unsigned long pgoff,
+			  unsigned long nr)
+{
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	int ret;
+
+	mmap_write_lock(mm);
+	vma = vma_lookup(mm, map->addr);
+	ret = vm_insert_vmalloc_prot(vma, addr, kaddr, pgoff, nr,
+				     vma->vm_page_prot);
+	mmap_write_unlock(mm);
+	return ret;
+}
+
+static void map_vmalloc(struct kunit *test)
+{
+	struct block *block = alloc_block(test, VMALLOC);
+	struct map *map = alloc_map(test);
+	int i;
+
+	do_map(test, map, 0, 2 * NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, insert_vmalloc(map, map->addr, block->vaddr, 0,
+					     NR_PAGES), 0);
+	/* And some of them once more, up to the last. */
+	KUNIT_EXPECT_EQ(test, insert_vmalloc(map, addr_of(map, NR_PAGES),
+					     block->vaddr, 3, NR_PAGES - 3), 0);
+	for (i = 0; i < NR_PAGES; i++)
+		expect_maps_block(test, map, i, block, i);
+	for (i = 3; i < NR_PAGES; i++)
+		expect_maps_block(test, map, NR_PAGES + i - 3, block, i);
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr,
+					 2 * NR_PAGES), 2 * NR_PAGES - 3);
 	expect_uncounted(test, 0);
 }
 
@@ -1095,7 +1166,7 @@ static void map_contig_over_two_blocks(struct kunit *test)
 	block_set_type(first);
 	block_set_type(second);
 
-	map->contig = true;
+	map->form = CONTIG;
 	map->pages = &first->page[2];
 	map->nr = NR_PAGES;
 	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
@@ -1123,9 +1194,9 @@ static void map_part_of_vma(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, user_read(addr_of(map, 3), &word), -EFAULT);
 
 	/* The rest may follow, in front and behind, by either form. */
-	KUNIT_EXPECT_EQ(test, insert(map, addr_of(map, 3), true,
+	KUNIT_EXPECT_EQ(test, insert(map, addr_of(map, 3), CONTIG,
 				     &block->page[7], 1, VMA_PROT), 0);
-	KUNIT_EXPECT_EQ(test, insert(map, addr_of(map, 0), false,
+	KUNIT_EXPECT_EQ(test, insert(map, addr_of(map, 0), ARRAY,
 				     &block->page[6], 1, READ_ONLY), 0);
 	expect_maps_block(test, map, 0, block, 6);
 	expect_maps_block(test, map, 3, block, 7);
@@ -1137,11 +1208,11 @@ static void map_across_page_tables(struct kunit *test)
 	struct block *block = alloc_block(test, param_kind(test));
 	unsigned long border = find_pmd_border(test, NR_PAGES);
 	struct map *map;
-	int i, contig;
+	int i, form;
 
-	for (contig = 0; contig <= 1; contig++) {
+	for (form = 0; form < NR_FORMS; form++) {
 		map = block_to_map(test, block);
-		map->contig = contig;
+		map->form = form;
 		do_map(test, map, border - 3 * PAGE_SIZE, NR_PAGES,
 		       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED);
 		KUNIT_EXPECT_EQ(test, map->nr_ptes, NR_PAGES);
@@ -1528,9 +1599,12 @@ static void map_madv_dontneed_vm_io(struct kunit *test)
 static struct kunit_case usermap_map_cases[] = {
 	KUNIT_CASE_PARAM(map_array, all_kinds_gen_params),
 	KUNIT_CASE_PARAM(map_contig, contig_kinds_gen_params),
+	KUNIT_CASE_PARAM(map_kaddrs, contig_kinds_gen_params),
+	KUNIT_CASE(map_known_order),
 	KUNIT_CASE_PARAM(map_part_of_block, contig_kinds_gen_params),
 	KUNIT_CASE_PARAM(map_array_in_any_order, all_kinds_gen_params),
 	KUNIT_CASE_PARAM(map_contig_over_two_blocks, contig_kinds_gen_params),
+	KUNIT_CASE(map_vmalloc),
 	KUNIT_CASE(map_part_of_vma),
 	KUNIT_CASE_PARAM(map_across_page_tables, contig_kinds_gen_params),
 	KUNIT_CASE(map_many_pages),
@@ -2399,14 +2473,14 @@ KUNIT_ARRAY_PARAM_DESC(bad_array, bad_array_params, desc);
 
 /* The call that must fail, its errno, its warnings, and what is mapped then. */
 static void expect_insert_fails(struct kunit *test, struct map *map,
-				bool contig, struct page **pages,
+				enum form form, struct page **pages,
 				unsigned long nr_mapped)
 {
 	const struct bad_param *param = test->param_value;
 	struct kunit_suppressed_warning *w = expect_warnings(test);
 	int ret;
 
-	ret = insert(map, map->addr + param->offset, contig, pages, param->nr,
+	ret = insert(map, map->addr + param->offset, form, pages, param->nr,
 		     VMA_PROT);
 	check_warnings(test, w, param->warnings);
 	KUNIT_EXPECT_EQ(test, ret, param->err);
@@ -2416,7 +2490,7 @@ static void expect_insert_fails(struct kunit *test, struct map *map,
 					 NR_PAGES + 2), nr_mapped);
 }
 
-static void check_bad_input(struct kunit *test, bool contig)
+static void check_bad_input(struct kunit *test, enum form form)
 {
 	const struct bad_param *param = test->param_value;
 	struct block *block = alloc_block(test, SPLIT);
@@ -2429,7 +2503,7 @@ static void check_bad_input(struct kunit *test, bool contig)
 	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
 	if (param->bad == OCCUPIED) {
 		KUNIT_ASSERT_EQ(test, insert(map, addr_of(map, 1 + param->i),
-					     false, other->page, 1, VMA_PROT),
+					     ARRAY, other->page, 1, VMA_PROT),
 				0);
 		nr_mapped = 1;
 	}
@@ -2438,7 +2512,7 @@ static void check_bad_input(struct kunit *test, bool contig)
 	if (param->bad == FREED)
 		KUNIT_ASSERT_TRUE(test, page_ref_freeze(bad_page, 1));
 
-	expect_insert_fails(test, map, contig, block->page, nr_mapped);
+	expect_insert_fails(test, map, form, block->page, nr_mapped);
 
 	if (param->bad == FREED) {
 		KUNIT_EXPECT_EQ(test, page_ref_count(bad_page), 0);
@@ -2455,12 +2529,17 @@ static void check_bad_input(struct kunit *test, bool contig)
 
 static void bad_input_array(struct kunit *test)
 {
-	check_bad_input(test, false);
+	check_bad_input(test, ARRAY);
 }
 
 static void bad_input_contig(struct kunit *test)
 {
-	check_bad_input(test, true);
+	check_bad_input(test, CONTIG);
+}
+
+static void bad_input_kaddrs(struct kunit *test)
+{
+	check_bad_input(test, KADDRS);
 }
 
 static struct page *get_anon_page(struct kunit *test)
@@ -2511,23 +2590,87 @@ static void bad_page_in_array(struct kunit *test)
 	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
 
 	read_state(bad, &before);
-	expect_insert_fails(test, map, false, pages, 0);
+	expect_insert_fails(test, map, ARRAY, pages, 0);
 	read_state(bad, &after);
 	KUNIT_EXPECT_MEMEQ(test, &after, &before, sizeof(after));
 	expect_uncounted(test, anon);
+}
+
+static const struct vmalloc_param {
+	const char *desc;
+	unsigned long pgoff;
+	unsigned long nr;
+	int err;
+} vmalloc_params[] = {
+	{ "no pages", 0, 0, -EINVAL },
+	{ "one page more than the area has", 0, NR_PAGES + 1, -EINVAL },
+	{ "ends after the area", NR_PAGES - 1, 2, -EINVAL },
+	{ "lies after the area", NR_PAGES, 1, -EINVAL },
+	{ "lies far after the area", NR_PAGES + 1, 1, -EINVAL },
+	{ "ULONG_MAX pages", 1, ULONG_MAX, -EINVAL },
+	{ "end overflows into the area", ULONG_MAX, 2, -EINVAL },
+	{ "occupied PTE", 0, NR_PAGES, -EBUSY },
+};
+
+KUNIT_ARRAY_PARAM_DESC(vmalloc, vmalloc_params, desc);
+
+static void bad_input_vmalloc(struct kunit *test)
+{
+	const struct vmalloc_param *param = test->param_value;
+	struct block *block = alloc_block(test, VMALLOC);
+	struct block *other = alloc_block(test, SINGLE);
+	struct map *map = alloc_map(test);
+
+	do_map(test, map, 0, 2 * NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	KUNIT_ASSERT_EQ(test, insert(map, addr_of(map, NR_PAGES - 1), ARRAY,
+				     other->page, 1, VMA_PROT), 0);
+	KUNIT_EXPECT_EQ(test, insert_vmalloc(map, map->addr, block->vaddr,
+					     param->pgoff, param->nr),
+			param->err);
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr,
+					 2 * NR_PAGES), 1);
+	expect_maps_block(test, map, NR_PAGES - 1, other, 0);
+	expect_uncounted(test, 0);
+}
+
+static void bad_vmalloc_area(struct kunit *test)
+{
+	struct block *untyped = alloc_untyped(test, VMALLOC);
+	struct block *pages = alloc_block(test, SINGLE);
+	struct map *map = alloc_map(test);
+	void *slab, *vmapped;
+
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, insert_vmalloc(map, map->addr, untyped->vaddr, 0,
+					     NR_PAGES), -EINVAL);
+
+	slab = kunit_kmalloc(test, 64, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, slab);
+	KUNIT_EXPECT_EQ(test, insert_vmalloc(map, map->addr, slab, 0, 1),
+			-EINVAL);
+
+	vmapped = vmap(pages->page, NR_PAGES, VM_MAP | VM_USERMAP, PAGE_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, vmapped);
+	KUNIT_EXPECT_EQ(test, insert_vmalloc(map, map->addr, vmapped, 0, 1),
+			-EINVAL);
+	vunmap(vmapped);
+
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr, NR_PAGES),
+			0);
+	expect_uncounted(test, 0);
 }
 
 /* f_op->mmap gives up, and frees the pages right after. */
 static void bad_page_in_mmap(struct kunit *test)
 {
 	struct block *block = alloc_block(test, SPLIT);
-	int contig;
+	int form;
 
-	for (contig = 0; contig <= 1; contig++) {
+	for (form = 0; form < NR_FORMS; form++) {
 		struct map *map = block_to_map(test, block);
 		int ret;
 
-		map->contig = contig;
+		map->form = form;
 		usermap_clear_pages(block->page[NR_PAGES - 1], 1);
 		ret = try_map(map, 0, NR_PAGES, PROT_READ | PROT_WRITE,
 			      MAP_SHARED);
@@ -2542,12 +2685,12 @@ static void bad_page_in_mmap(struct kunit *test)
 static void bad_range_in_mmap(struct kunit *test)
 {
 	struct block *block = alloc_block(test, SPLIT);
-	int contig;
+	int form;
 
-	for (contig = 0; contig <= 1; contig++) {
+	for (form = 0; form < NR_FORMS; form++) {
 		struct map *map = block_to_map(test, block);
 
-		map->contig = contig;
+		map->form = form;
 		map->offset = 1;
 		KUNIT_EXPECT_EQ(test, try_map(map, 0, NR_PAGES, PROT_READ,
 					      MAP_PRIVATE), -EFAULT);
@@ -2566,7 +2709,7 @@ static void bad_compound_page_in_run(struct kunit *test)
 	block_set_type(first);
 	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
 
-	KUNIT_EXPECT_EQ(test, insert(map, map->addr, true, &first->page[3],
+	KUNIT_EXPECT_EQ(test, insert(map, map->addr, CONTIG, &first->page[3],
 				     NR_PAGES, VMA_PROT), -EINVAL);
 	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr, NR_PAGES),
 			0);
@@ -2575,10 +2718,35 @@ static void bad_compound_page_in_run(struct kunit *test)
 	block_clear_type(first);
 	read_state(first->page[0], &first->state[0]);
 	block_set_type(second);
-	KUNIT_EXPECT_EQ(test, insert(map, map->addr, true, &first->page[3],
+	KUNIT_EXPECT_EQ(test, insert(map, map->addr, CONTIG, &first->page[3],
 				     NR_PAGES, VMA_PROT), -EINVAL);
 	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr, NR_PAGES),
 			0);
+	expect_uncounted(test, 0);
+}
+
+/* An allocation of known order, and an untyped page behind it. */
+static void bad_page_behind_known_order(struct kunit *test)
+{
+	struct block *first, *second;
+	struct map *map = alloc_map(test);
+
+	alloc_neighbours(test, SPLIT, &first, &second);
+	block_set_type(first);
+	page_usermap(first->page[0])->order = BLOCK_ORDER;
+	do_map(test, map, 0, NR_PAGES + 1, PROT_READ | PROT_WRITE, MAP_SHARED);
+
+	KUNIT_EXPECT_EQ(test, insert(map, map->addr, CONTIG, first->page,
+				     NR_PAGES + 1, VMA_PROT), -EINVAL);
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr,
+					 NR_PAGES + 1), 0);
+	/* From its second page on, each is looked at. */
+	usermap_clear_pages(first->page[3], 1);
+	KUNIT_EXPECT_EQ(test, insert(map, map->addr, CONTIG, &first->page[1],
+				     NR_PAGES - 1, VMA_PROT), -EINVAL);
+	usermap_set_pages(first->page[3], 1);
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr,
+					 NR_PAGES + 1), 0);
 	expect_uncounted(test, 0);
 }
 
@@ -2594,9 +2762,9 @@ static void bad_pte_in_compound_page(struct kunit *test)
 
 		do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE,
 		       MAP_SHARED);
-		KUNIT_ASSERT_EQ(test, insert(map, addr_of(map, i), false,
+		KUNIT_ASSERT_EQ(test, insert(map, addr_of(map, i), ARRAY,
 					     other->page, 1, VMA_PROT), 0);
-		KUNIT_EXPECT_EQ(test, insert(map, map->addr, true, block->page,
+		KUNIT_EXPECT_EQ(test, insert(map, map->addr, CONTIG, block->page,
 					     NR_PAGES, VMA_PROT), -EBUSY);
 		KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr,
 						 NR_PAGES), 1);
@@ -2612,15 +2780,15 @@ static void bad_pte_in_next_table(struct kunit *test)
 	struct block *other = alloc_block(test, SINGLE);
 	unsigned long border = find_pmd_border(test, NR_PAGES);
 	struct map *map = alloc_map(test);
-	int contig;
+	int form;
 
 	do_map(test, map, border - 3 * PAGE_SIZE, NR_PAGES,
 	       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED);
-	KUNIT_ASSERT_EQ(test, insert(map, addr_of(map, NR_PAGES - 2), false,
+	KUNIT_ASSERT_EQ(test, insert(map, addr_of(map, NR_PAGES - 2), ARRAY,
 				     other->page, 1, VMA_PROT), 0);
 
-	for (contig = 0; contig <= 1; contig++) {
-		KUNIT_EXPECT_EQ(test, insert(map, map->addr, contig,
+	for (form = 0; form < NR_FORMS; form++) {
+		KUNIT_EXPECT_EQ(test, insert(map, map->addr, form,
 					     block->page, NR_PAGES, VMA_PROT),
 				-EBUSY);
 		KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr,
@@ -2635,15 +2803,15 @@ static void bad_pte_has_copy(struct kunit *test)
 {
 	struct block *block = alloc_block(test, SPLIT);
 	struct map *map = alloc_map(test);
-	int contig;
+	int form;
 
 	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE);
-	KUNIT_ASSERT_EQ(test, insert(map, addr_of(map, 2), false, block->page,
+	KUNIT_ASSERT_EQ(test, insert(map, addr_of(map, 2), ARRAY, block->page,
 				     1, VMA_PROT), 0);
 	KUNIT_ASSERT_EQ(test, user_write(addr_of(map, 2) + SOME_OFFSET,
 					 SOME_VALUE), 0);
-	for (contig = 0; contig <= 1; contig++) {
-		KUNIT_EXPECT_EQ(test, insert(map, map->addr, contig,
+	for (form = 0; form < NR_FORMS; form++) {
+		KUNIT_EXPECT_EQ(test, insert(map, map->addr, form,
 					     block->page, NR_PAGES, VMA_PROT),
 				-EBUSY);
 		KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr,
@@ -2699,16 +2867,16 @@ static void bad_prot(struct kunit *test)
 	struct block *block = alloc_block(test, SPLIT);
 	pgprot_t cached = vm_get_page_prot(VM_READ);
 	struct kunit_suppressed_warning *w;
-	int contig, ret;
+	int form, ret;
 
 	if (param->map_prot == UNCACHED &&
 	    pgprot_val(pgprot_noncached(cached)) == pgprot_val(cached))
 		kunit_skip(test, "no uncached mappings here");
 
-	for (contig = 0; contig <= 1; contig++) {
+	for (form = 0; form < NR_FORMS; form++) {
 		struct map *map = block_to_map(test, block);
 
-		map->contig = contig;
+		map->form = form;
 		map->prot = param->map_prot;
 		w = expect_warnings(test);
 		ret = try_map(map, 0, NR_PAGES, param->prot, param->flags);
@@ -2726,7 +2894,7 @@ static void bad_lock(struct kunit *test)
 	struct block *block = alloc_block(test, SPLIT);
 	struct mm_struct *mm = test_mm(test);
 	struct map *map = alloc_map(test);
-	int contig;
+	int form;
 
 	if (!IS_ENABLED(CONFIG_LOCKDEP) || !IS_ENABLED(CONFIG_BUG) ||
 	    !debug_locks)
@@ -2734,14 +2902,14 @@ static void bad_lock(struct kunit *test)
 
 	/* With the flag set there is nothing but the assertion to complain. */
 	map->set_flags = VM_MIXEDMAP;
-	do_map(test, map, 0, 2 * NR_PAGES, PROT_READ, MAP_SHARED);
-	for (contig = 0; contig <= 1; contig++) {
+	do_map(test, map, 0, NR_FORMS * NR_PAGES, PROT_READ, MAP_SHARED);
+	for (form = 0; form < NR_FORMS; form++) {
 		struct kunit_suppressed_warning *w = expect_warnings(test);
 		int count;
 
 		mmap_read_lock(mm);
 		vma_insert(vma_lookup(mm, map->addr),
-			   addr_of(map, contig * NR_PAGES), contig, block->page,
+			   addr_of(map, form * NR_PAGES), form, block->page,
 			   1, VMA_PROT);
 		mmap_read_unlock(mm);
 		count = kunit_suppressed_warning_count(w);
@@ -2754,10 +2922,14 @@ static void bad_lock(struct kunit *test)
 static struct kunit_case usermap_badinput_cases[] = {
 	KUNIT_CASE_PARAM(bad_input_array, bad_gen_params),
 	KUNIT_CASE_PARAM(bad_input_contig, bad_gen_params),
+	KUNIT_CASE_PARAM(bad_input_kaddrs, bad_gen_params),
 	KUNIT_CASE_PARAM(bad_page_in_array, bad_array_gen_params),
+	KUNIT_CASE_PARAM(bad_input_vmalloc, vmalloc_gen_params),
+	KUNIT_CASE(bad_vmalloc_area),
 	KUNIT_CASE(bad_page_in_mmap),
 	KUNIT_CASE(bad_range_in_mmap),
 	KUNIT_CASE(bad_compound_page_in_run),
+	KUNIT_CASE(bad_page_behind_known_order),
 	KUNIT_CASE(bad_pte_in_compound_page),
 	KUNIT_CASE(bad_pte_in_next_table),
 	KUNIT_CASE(bad_pte_has_copy),
@@ -2774,9 +2946,802 @@ static struct kunit_suite usermap_badinput_suite = {
 	.test_cases = usermap_badinput_cases,
 };
 
+/* Suite usermap_fault: pages that ->fault maps. */
+
+/**
+ * struct fault_map - a mapping that is filled page by page
+ * @map: how it is mapped
+ * @pages: page i is to be mapped at page offset i
+ * @then: if any, a page that ->fault tries to map after it
+ * @at_once: a write fault makes the page writable
+ * @calls: number of calls of ->fault
+ * @ret: what the last call under test returned
+ */
+struct fault_map {
+	struct map map;
+	struct page **pages;
+	struct page *then;
+	bool at_once;
+	unsigned int calls;
+	vm_fault_t ret;
+};
+
+static vm_fault_t insert_page_of(struct vm_fault *vmf, struct fault_map *fm,
+				 struct page *page)
+{
+	if (fm->at_once && (vmf->flags & FAULT_FLAG_WRITE))
+		return vmf_insert_usermap_page_mkwrite(vmf, page);
+	return vmf_insert_usermap_page(vmf, page);
+}
+
+static vm_fault_t insert_fault(struct vm_fault *vmf)
+{
+	struct map *map = vmf->vma->vm_private_data;
+	struct fault_map *fm = container_of(map, struct fault_map, map);
+
+	fm->calls++;
+	fm->ret = insert_page_of(vmf, fm, fm->pages[vmf->pgoff]);
+	if (fm->then)
+		fm->ret = insert_page_of(vmf, fm, fm->then);
+	return fm->ret;
+}
+
+static vm_fault_t insert_mkwrite(struct vm_fault *vmf)
+{
+	map_pfn_mkwrite(vmf);
+	return insert_fault(vmf);
+}
+
+static const struct vm_operations_struct insert_vm_ops = {
+	.fault = insert_fault,
+};
+
+static const struct vm_operations_struct insert_mkwrite_vm_ops = {
+	.fault = insert_fault,
+	.pfn_mkwrite = map_pfn_mkwrite,
+};
+
+static const struct vm_operations_struct insert_at_once_vm_ops = {
+	.fault = insert_fault,
+	.pfn_mkwrite = insert_mkwrite,
+};
+
+static struct fault_map *fault_map(struct kunit *test, struct page **pages,
+				   const struct vm_operations_struct *vm_ops,
+				   vm_flags_t vm_flags, unsigned long prot,
+				   unsigned long flags)
+{
+	struct fault_map *fm = kunit_kzalloc(test, sizeof(*fm), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fm);
+	fm->pages = pages;
+	fm->map.vm_ops = vm_ops;
+	fm->map.set_flags = vm_flags;
+	do_map(test, &fm->map, 0, NR_PAGES, prot, flags);
+	return fm;
+}
+
+/* Page @i comes by a fault, and is page @i of @block. */
+static void expect_faults_in(struct kunit *test, struct fault_map *fm, int i,
+			     struct block *block)
+{
+	KUNIT_EXPECT_EQ(test, do_fault(test_mm(test), addr_of(&fm->map, i), 0),
+			VM_FAULT_NOPAGE);
+	expect_maps_block(test, &fm->map, i, block, i);
+}
+
+static bool is_dirty(struct mm_struct *mm, unsigned long addr)
+{
+	pte_t pte;
+
+	return get_pte(mm, addr, &pte) && pte_dirty(pte);
+}
+
+static void fault_maps_pages(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct fault_map *fm = fault_map(test, block->page, &insert_vm_ops,
+					 VM_MIXEDMAP, PROT_READ | PROT_WRITE,
+					 MAP_SHARED);
+	struct mm_struct *mm = test_mm(test);
+	int i;
+
+	KUNIT_EXPECT_EQ(test, count_ptes(mm, fm->map.addr, NR_PAGES), 0);
+	for (i = NR_PAGES; i--; ) {
+		const unsigned long addr = addr_of(&fm->map, i);
+
+		KUNIT_EXPECT_EQ(test, do_fault(mm, addr, 0), VM_FAULT_NOPAGE);
+		KUNIT_EXPECT_TRUE(test, is_writable(mm, addr));
+		KUNIT_EXPECT_FALSE(test, is_dirty(mm, addr));
+		expect_maps_block(test, &fm->map, i, block, i);
+	}
+	KUNIT_EXPECT_EQ(test, fm->calls, NR_PAGES);
+
+	KUNIT_EXPECT_EQ(test, user_write(fm->map.addr, SOME_VALUE), 0);
+	KUNIT_EXPECT_EQ(test, page_word(block->page[0], 0), SOME_VALUE);
+	KUNIT_EXPECT_FALSE(test, folio_test_dirty(page_folio(block->page[0])));
+	KUNIT_EXPECT_EQ(test, fm->calls, NR_PAGES);
+	expect_uncounted(test, 0);
+}
+
+static void fault_again_after_zap(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct fault_map *fm = fault_map(test, block->page, &insert_vm_ops,
+					 VM_MIXEDMAP, PROT_READ, MAP_SHARED);
+	struct mm_struct *mm = test_mm(test);
+
+	expect_faults_in(test, fm, 1, block);
+	mmap_read_lock(mm);
+	zap_vma_range(vma_lookup(mm, fm->map.addr), fm->map.addr,
+		      NR_PAGES * PAGE_SIZE);
+	mmap_read_unlock(mm);
+	KUNIT_EXPECT_EQ(test, count_ptes(mm, fm->map.addr, NR_PAGES), 0);
+
+	expect_faults_in(test, fm, 1, block);
+	KUNIT_EXPECT_EQ(test, fm->calls, 2);
+	expect_uncounted(test, 0);
+}
+
+static void fault_read_only(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct fault_map *fm = fault_map(test, block->page, &insert_vm_ops,
+					 VM_MIXEDMAP, PROT_READ, MAP_SHARED);
+
+	expect_faults_in(test, fm, 2, block);
+	KUNIT_EXPECT_FALSE(test, is_writable(test_mm(test),
+					     addr_of(&fm->map, 2)));
+	KUNIT_EXPECT_EQ(test, user_write(addr_of(&fm->map, 2), SOME_VALUE),
+			-EFAULT);
+}
+
+/* The first write to a page, and no other access, comes to ->pfn_mkwrite. */
+static void fault_pfn_mkwrite(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct fault_map *fm = fault_map(test, block->page,
+					 &insert_mkwrite_vm_ops, VM_MIXEDMAP,
+					 PROT_READ | PROT_WRITE, MAP_SHARED);
+	struct mm_struct *mm = test_mm(test);
+	const unsigned long addr = addr_of(&fm->map, 3);
+
+	KUNIT_EXPECT_EQ(test, do_fault(mm, addr, FAULT_FLAG_WRITE),
+			VM_FAULT_NOPAGE);
+	expect_maps_block(test, &fm->map, 3, block, 3);
+	KUNIT_EXPECT_FALSE(test, is_writable(mm, addr));
+	KUNIT_EXPECT_FALSE(test, is_dirty(mm, addr));
+	KUNIT_EXPECT_EQ(test, fm->map.nr_mkwrites, 0);
+
+	KUNIT_EXPECT_EQ(test, user_write(addr, SOME_VALUE), 0);
+	KUNIT_EXPECT_EQ(test, fm->map.nr_mkwrites, 1);
+	KUNIT_EXPECT_EQ(test, fm->map.mkwrite_pgoff, 3);
+	KUNIT_EXPECT_TRUE(test, is_dirty(mm, addr));
+	KUNIT_EXPECT_EQ(test, user_write(addr, SOME_VALUE + 1), 0);
+	KUNIT_EXPECT_EQ(test, page_word(block->page[3], 0), SOME_VALUE + 1);
+	KUNIT_EXPECT_EQ(test, fm->map.nr_mkwrites, 1);
+	KUNIT_EXPECT_EQ(test, fm->calls, 1);
+	expect_uncounted(test, 0);
+}
+
+/* The driver makes the page writable itself, in one step with its record. */
+static void fault_writable_at_once(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct fault_map *fm = fault_map(test, block->page,
+					 &insert_at_once_vm_ops, VM_MIXEDMAP,
+					 PROT_READ | PROT_WRITE, MAP_SHARED);
+	struct mm_struct *mm = test_mm(test);
+	unsigned long addr = addr_of(&fm->map, 0);
+
+	fm->at_once = true;
+	KUNIT_EXPECT_EQ(test, do_fault(mm, addr, FAULT_FLAG_WRITE),
+			VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_TRUE(test, is_writable(mm, addr));
+	KUNIT_EXPECT_TRUE(test, is_dirty(mm, addr));
+	expect_maps_block(test, &fm->map, 0, block, 0);
+	KUNIT_EXPECT_EQ(test, fm->map.nr_mkwrites, 0);
+
+	addr = addr_of(&fm->map, 1);
+	KUNIT_EXPECT_EQ(test, do_fault(mm, addr, 0), VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_FALSE(test, is_writable(mm, addr));
+	KUNIT_EXPECT_FALSE(test, is_dirty(mm, addr));
+	KUNIT_EXPECT_EQ(test, do_fault(mm, addr, FAULT_FLAG_WRITE),
+			VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_EQ(test, fm->map.nr_mkwrites, 1);
+	KUNIT_EXPECT_TRUE(test, is_writable(mm, addr));
+	KUNIT_EXPECT_TRUE(test, is_dirty(mm, addr));
+	expect_maps_block(test, &fm->map, 1, block, 1);
+	KUNIT_EXPECT_EQ(test, fm->calls, 3);
+	expect_uncounted(test, 0);
+}
+
+/* Only the page that is mapped, and only where the VMA may write to it. */
+static void fault_not_writable(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct mm_struct *mm = test_mm(test);
+	struct fault_map *fm;
+
+	fm = fault_map(test, block->page, &insert_at_once_vm_ops, VM_MIXEDMAP,
+		       PROT_READ | PROT_WRITE, MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, do_fault(mm, fm->map.addr, 0), VM_FAULT_NOPAGE);
+	fm->pages = &block->page[1];
+	fm->at_once = true;
+	KUNIT_EXPECT_EQ(test, do_fault(mm, fm->map.addr, FAULT_FLAG_WRITE),
+			VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_FALSE(test, is_writable(mm, fm->map.addr));
+	expect_maps_block(test, &fm->map, 0, block, 0);
+
+	fm = fault_map(test, block->page, &insert_at_once_vm_ops, VM_MIXEDMAP,
+		       PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	fm->at_once = true;
+	KUNIT_EXPECT_EQ(test, do_fault(mm, fm->map.addr, FAULT_FLAG_WRITE),
+			VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_FALSE(test, is_writable(mm, fm->map.addr));
+	KUNIT_EXPECT_EQ(test, user_write(fm->map.addr + SOME_OFFSET,
+					 SOME_VALUE), 0);
+	expect_copy(test, &fm->map, 0, block, 0, SOME_VALUE);
+}
+
+/* What wp_shared_mapping_range() does to a PTE. */
+static void wrprotect(struct mm_struct *mm, unsigned long addr)
+{
+	struct vm_area_struct *vma;
+	spinlock_t *ptl;
+	pte_t *pte;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, addr);
+	pte = get_locked_pte(mm, addr, &ptl);
+	if (pte) {
+		ptep_set_wrprotect(mm, addr, pte);
+		pte_unmap_unlock(pte, ptl);
+		flush_tlb_page(vma, addr);
+	}
+	mmap_read_unlock(mm);
+}
+
+/* mprotect() does not make a page writable that was protected meanwhile. */
+static void fault_pfn_mkwrite_mprotect(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct fault_map *fm = fault_map(test, block->page,
+					 &insert_mkwrite_vm_ops, VM_MIXEDMAP,
+					 PROT_READ | PROT_WRITE, MAP_SHARED);
+	struct mm_struct *mm = test_mm(test);
+	const unsigned long addr = fm->map.addr, end = addr_of(&fm->map, 1);
+
+	KUNIT_EXPECT_EQ(test, user_write(addr, SOME_VALUE), 0);
+	KUNIT_EXPECT_EQ(test, fm->map.nr_mkwrites, 1);
+
+	wrprotect(mm, addr);
+	KUNIT_EXPECT_TRUE(test, is_dirty(mm, addr));
+	KUNIT_EXPECT_EQ(test, do_mprotect(mm, addr, end, 0, VM_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, do_mprotect(mm, addr, end, VM_WRITE, 0), 0);
+	KUNIT_EXPECT_FALSE(test, is_writable(mm, addr));
+
+	KUNIT_EXPECT_EQ(test, user_write(addr, SOME_VALUE), 0);
+	KUNIT_EXPECT_EQ(test, fm->map.nr_mkwrites, 2);
+}
+
+static void fault_private(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct fault_map *fm = fault_map(test, block->page, &insert_vm_ops,
+					 VM_MIXEDMAP, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE);
+
+	expect_faults_in(test, fm, 0, block);
+	KUNIT_EXPECT_EQ(test, user_write(addr_of(&fm->map, 1) + SOME_OFFSET,
+					 SOME_VALUE), 0);
+	expect_copy(test, &fm->map, 1, block, 1, SOME_VALUE);
+	expect_uncounted(test, 1);
+}
+
+static void fault_keeps_what_is_mapped(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct fault_map *fm = fault_map(test, block->page, &insert_vm_ops,
+					 VM_MIXEDMAP, PROT_READ, MAP_SHARED);
+
+	fm->then = block->page[5];
+	KUNIT_EXPECT_EQ(test, do_fault(test_mm(test), addr_of(&fm->map, 1), 0),
+			VM_FAULT_NOPAGE);
+	expect_maps_block(test, &fm->map, 1, block, 1);
+	expect_uncounted(test, 0);
+}
+
+/* A fault that must fail, after a warning. */
+static void expect_fault_fails(struct kunit *test, struct page **pages,
+			       vm_flags_t vm_flags)
+{
+	struct fault_map *fm = fault_map(test, pages, &insert_vm_ops, vm_flags,
+					 PROT_READ | PROT_WRITE, MAP_SHARED);
+	struct kunit_suppressed_warning *w = expect_warnings(test);
+
+	do_fault(test_mm(test), fm->map.addr, 0);
+	check_warnings(test, w, 1);
+	KUNIT_EXPECT_EQ(test, fm->calls, 1);
+	KUNIT_EXPECT_EQ(test, fm->ret, VM_FAULT_SIGBUS);
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), fm->map.addr, NR_PAGES),
+			0);
+	expect_uncounted(test, 0);
+}
+
+static void fault_refuses_other_pages(struct kunit *test)
+{
+	struct page *zero_page = ZERO_PAGE(0);
+
+	expect_fault_fails(test, alloc_untyped(test, SINGLE)->page,
+			   VM_MIXEDMAP);
+	expect_fault_fails(test, &zero_page, VM_MIXEDMAP);
+}
+
+static void fault_refuses_vma(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+
+	expect_fault_fails(test, block->page, 0);
+	expect_fault_fails(test, block->page, VM_PFNMAP);
+}
+
+/* A private mapping whose driver has made vm_page_prot writable. */
+static vm_fault_t writable_fault(struct vm_fault *vmf)
+{
+	vmf->vma->vm_page_prot = vm_get_page_prot(VM_READ | VM_WRITE |
+						  VM_SHARED);
+	return insert_fault(vmf);
+}
+
+static const struct vm_operations_struct writable_vm_ops = {
+	.fault = writable_fault,
+};
+
+static void fault_refuses_prot(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct fault_map *fm = fault_map(test, block->page, &writable_vm_ops,
+					 VM_MIXEDMAP, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE);
+	struct kunit_suppressed_warning *w = expect_warnings(test);
+
+	do_fault(test_mm(test), fm->map.addr, 0);
+	check_warnings(test, w, 1);
+	KUNIT_EXPECT_EQ(test, fm->ret, VM_FAULT_SIGBUS);
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), fm->map.addr, NR_PAGES),
+			0);
+}
+
+static struct kunit_case usermap_fault_cases[] = {
+	KUNIT_CASE_PARAM(fault_maps_pages, all_kinds_gen_params),
+	KUNIT_CASE(fault_again_after_zap),
+	KUNIT_CASE(fault_read_only),
+	KUNIT_CASE(fault_pfn_mkwrite),
+	KUNIT_CASE(fault_writable_at_once),
+	KUNIT_CASE(fault_not_writable),
+	KUNIT_CASE(fault_pfn_mkwrite_mprotect),
+	KUNIT_CASE_PARAM(fault_private, all_kinds_gen_params),
+	KUNIT_CASE(fault_keeps_what_is_mapped),
+	KUNIT_CASE(fault_refuses_other_pages),
+	KUNIT_CASE(fault_refuses_vma),
+	KUNIT_CASE(fault_refuses_prot),
+	{}
+};
+
+static struct kunit_suite usermap_fault_suite = {
+	.name = "usermap_fault",
+	.init = usermap_test_init,
+	.exit = usermap_test_exit,
+	.test_cases = usermap_fault_cases,
+};
+
+/*
+ * Suite usermap_populate: pages that user space asks for in advance.  What GUP
+ * does not touch, for VM_IO or VM_PFNMAP, takes a driver that has ->populate.
+ */
+
+/**
+ * struct populate_map - a mapping that is populated
+ * @map: how it is mapped
+ * @pages: page i is to be mapped at page offset i, as a bare PFN
+ * @nr: number of @pages
+ * @beyond: what ->fault returns for the others
+ * @retry: bit i is set if the first fault of page i drops the mmap lock
+ * @kill_at: number of calls of ->fault after which a fatal signal is pending
+ * @ret: what ->populate returns
+ * @faults: out: number of calls of ->fault
+ * @populates: out: number of calls of ->populate
+ * @start: out: arguments of the first call
+ * @end: out: likewise
+ */
+struct populate_map {
+	struct map map;
+	struct page **pages;
+	unsigned long nr;
+	vm_fault_t beyond;
+	unsigned long retry;
+	unsigned int kill_at;
+	int ret;
+	unsigned int faults;
+	unsigned int populates;
+	unsigned long start;
+	unsigned long end;
+};
+
+static struct populate_map *to_populate_map(struct vm_area_struct *vma)
+{
+	return container_of(vma->vm_private_data, struct populate_map, map);
+}
+
+/* A fatal signal for this thread, until it is taken back. */
+static void set_killed(bool killed)
+{
+	spin_lock_irq(&current->sighand->siglock);
+	if (killed) {
+		sigaddset(&current->pending.signal, SIGKILL);
+		set_tsk_thread_flag(current, TIF_SIGPENDING);
+	} else {
+		sigdelset(&current->pending.signal, SIGKILL);
+		recalc_sigpending();
+	}
+	spin_unlock_irq(&current->sighand->siglock);
+}
+
+static vm_fault_t pfn_fault(struct vm_fault *vmf)
+{
+	struct populate_map *pm = to_populate_map(vmf->vma);
+
+	if (__test_and_clear_bit(vmf->pgoff, &pm->retry)) {
+		release_fault_lock(vmf);
+		return VM_FAULT_RETRY;
+	}
+	if (++pm->faults == pm->kill_at)
+		set_killed(true);
+	if (vmf->pgoff >= pm->nr)
+		return pm->beyond;
+	return vmf_insert_pfn(vmf->vma, vmf->address,
+			      page_to_pfn(pm->pages[vmf->pgoff]));
+}
+
+static int map_populate(struct vm_area_struct *vma, unsigned long start,
+			unsigned long end)
+{
+	struct populate_map *pm = to_populate_map(vma);
+
+	if (!pm->populates++) {
+		pm->start = start;
+		pm->end = end;
+	}
+	return pm->ret;
+}
+
+static const struct vm_operations_struct pfn_vm_ops = {
+	.fault = pfn_fault,
+};
+
+static const struct vm_operations_struct populate_vm_ops = {
+	.fault = pfn_fault,
+	.populate = map_populate,
+};
+
+static const struct vm_operations_struct populate_mkwrite_vm_ops = {
+	.fault = pfn_fault,
+	.populate = map_populate,
+	.pfn_mkwrite = map_pfn_mkwrite,
+};
+
+static struct populate_map *
+populate_map(struct kunit *test, const struct vm_operations_struct *vm_ops,
+	     vm_flags_t vm_flags)
+{
+	struct populate_map *pm = kunit_kzalloc(test, sizeof(*pm), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pm);
+	pm->pages = alloc_untyped(test, SPLIT)->page;
+	pm->nr = NR_PAGES;
+	pm->map.vm_ops = vm_ops;
+	pm->map.set_flags = vm_flags;
+	return pm;
+}
+
+static struct populate_map *
+populate_mapped(struct kunit *test, const struct vm_operations_struct *vm_ops,
+		unsigned long prot)
+{
+	struct populate_map *pm = populate_map(test, vm_ops, VM_PFNMAP | VM_IO);
+
+	do_map(test, &pm->map, 0, NR_PAGES, prot, MAP_SHARED);
+	return pm;
+}
+
+static int populate(struct populate_map *pm, int advice)
+{
+	return do_madvise(current->mm, pm->map.addr, NR_PAGES * PAGE_SIZE,
+			  advice);
+}
+
+static void expect_populated(struct kunit *test, struct populate_map *pm,
+			     unsigned long nr)
+{
+	KUNIT_EXPECT_EQ(test, count_ptes(current->mm, pm->map.addr, NR_PAGES),
+			nr);
+	expect_uncounted(test, 0);
+}
+
+static void populate_read(struct kunit *test)
+{
+	struct populate_map *pm = populate_mapped(test, &populate_vm_ops,
+						  PROT_READ);
+
+	KUNIT_EXPECT_EQ(test, populate(pm, MADV_POPULATE_READ), 0);
+	expect_populated(test, pm, NR_PAGES);
+	KUNIT_EXPECT_EQ(test, pm->faults, NR_PAGES);
+	KUNIT_EXPECT_EQ(test, pm->populates, 1);
+	KUNIT_EXPECT_EQ(test, pm->start, pm->map.addr);
+	KUNIT_EXPECT_EQ(test, pm->end, addr_of(&pm->map, NR_PAGES));
+
+	/* There is nothing left to fault in. */
+	KUNIT_EXPECT_EQ(test, populate(pm, MADV_POPULATE_READ), 0);
+	KUNIT_EXPECT_EQ(test, pm->faults, NR_PAGES);
+}
+
+static void populate_part(struct kunit *test)
+{
+	struct populate_map *pm = populate_mapped(test, &populate_vm_ops,
+						  PROT_READ);
+
+	KUNIT_EXPECT_EQ(test, do_madvise(test_mm(test), addr_of(&pm->map, 1),
+					 3 * PAGE_SIZE, MADV_POPULATE_READ), 0);
+	KUNIT_EXPECT_EQ(test, pm->start, addr_of(&pm->map, 1));
+	KUNIT_EXPECT_EQ(test, pm->end, addr_of(&pm->map, 4));
+	expect_populated(test, pm, 3);
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), addr_of(&pm->map, 1),
+					 3), 3);
+}
+
+/* Each driver is told its part of the range. */
+static void populate_two_vmas(struct kunit *test)
+{
+	const unsigned long border = find_pmd_border(test, NR_PAGES);
+	const unsigned long len = NR_PAGES * PAGE_SIZE;
+	struct populate_map *pm[2];
+
+	for (int i = 0; i < 2; i++) {
+		pm[i] = populate_map(test, &populate_vm_ops, VM_PFNMAP | VM_IO);
+		do_map(test, &pm[i]->map, i ? border : border - len, NR_PAGES,
+		       PROT_READ, MAP_SHARED | MAP_FIXED);
+	}
+	KUNIT_EXPECT_EQ(test, do_madvise(test_mm(test), border - len, 2 * len,
+					 MADV_POPULATE_READ), 0);
+	for (int i = 0; i < 2; i++) {
+		expect_populated(test, pm[i], NR_PAGES);
+		KUNIT_EXPECT_EQ(test, pm[i]->populates, 1);
+		KUNIT_EXPECT_EQ(test, pm[i]->start, pm[i]->map.addr);
+		KUNIT_EXPECT_EQ(test, pm[i]->end, pm[i]->map.addr + len);
+	}
+}
+
+/* Populated for write is what pfn_mkwrite has seen. */
+static void populate_write(struct kunit *test)
+{
+	struct populate_map *pm = populate_mapped(test,
+						  &populate_mkwrite_vm_ops,
+						  PROT_READ | PROT_WRITE);
+	int i;
+
+	KUNIT_EXPECT_EQ(test, populate(pm, MADV_POPULATE_READ), 0);
+	KUNIT_EXPECT_EQ(test, pm->map.nr_mkwrites, 0);
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_FALSE(test, is_writable(test_mm(test),
+						     addr_of(&pm->map, i)));
+
+	KUNIT_EXPECT_EQ(test, populate(pm, MADV_POPULATE_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, pm->map.nr_mkwrites, NR_PAGES);
+	for (i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_TRUE(test, is_writable(test_mm(test),
+						    addr_of(&pm->map, i)));
+	expect_populated(test, pm, NR_PAGES);
+}
+
+/* What mlock(), mlockall() and MAP_POPULATE come to. */
+static void populate_mlock(struct kunit *test)
+{
+	struct populate_map *pm = populate_mapped(test, &populate_vm_ops,
+						  PROT_READ | PROT_WRITE);
+
+	KUNIT_EXPECT_EQ(test, __mm_populate(pm->map.addr, NR_PAGES * PAGE_SIZE,
+					    0), 0);
+	expect_populated(test, pm, NR_PAGES);
+	KUNIT_EXPECT_EQ(test, pm->faults, NR_PAGES);
+	KUNIT_EXPECT_EQ(test, pm->populates, 1);
+}
+
+static void populate_at_mmap(struct kunit *test)
+{
+	struct populate_map *pm = populate_map(test, &populate_vm_ops,
+					       VM_PFNMAP);
+
+	do_map(test, &pm->map, 0, NR_PAGES, PROT_READ,
+	       MAP_SHARED | MAP_POPULATE);
+	expect_populated(test, pm, NR_PAGES);
+}
+
+/* As it was: a driver that does not ask for it is left alone. */
+static void populate_without_op(struct kunit *test)
+{
+	const vm_flags_t flags[] = { VM_IO, VM_PFNMAP, VM_IO | VM_PFNMAP };
+	struct populate_map *pm;
+
+	for (int i = 0; i < ARRAY_SIZE(flags); i++) {
+		pm = populate_map(test, &pfn_vm_ops, flags[i]);
+		do_map(test, &pm->map, 0, NR_PAGES, PROT_READ,
+		       MAP_SHARED | MAP_POPULATE);
+		KUNIT_EXPECT_EQ(test, populate(pm, MADV_POPULATE_READ),
+				-EINVAL);
+		KUNIT_EXPECT_EQ(test, __mm_populate(pm->map.addr,
+						    NR_PAGES * PAGE_SIZE, 0),
+				0);
+		KUNIT_EXPECT_EQ(test, pm->faults, 0);
+		expect_populated(test, pm, 0);
+	}
+}
+
+static void populate_without_right(struct kunit *test)
+{
+	struct populate_map *pm = populate_mapped(test, &populate_vm_ops,
+						  PROT_READ);
+	struct populate_map *none = populate_mapped(test, &populate_vm_ops,
+						    PROT_NONE);
+
+	KUNIT_EXPECT_EQ(test, populate(pm, MADV_POPULATE_WRITE), -EINVAL);
+	KUNIT_EXPECT_EQ(test, populate(none, MADV_POPULATE_READ), -EINVAL);
+	KUNIT_EXPECT_EQ(test, pm->populates + none->populates, 0);
+	expect_populated(test, pm, 0);
+	expect_populated(test, none, 0);
+}
+
+/* GUP has no more to do with such a mapping than without ->populate. */
+static void populate_is_not_pin(struct kunit *test)
+{
+	struct populate_map *pm = populate_mapped(test, &populate_vm_ops,
+						  PROT_READ);
+	struct page *page = NULL;
+	long ret;
+
+	for (int i = 0; i < 2; i++) {
+		mmap_read_lock(test_mm(test));
+		ret = get_user_pages(pm->map.addr, 1, 0, &page);
+		mmap_read_unlock(test_mm(test));
+		KUNIT_EXPECT_EQ(test, ret, -EFAULT);
+		KUNIT_EXPECT_EQ(test, pm->faults + pm->populates, 0);
+	}
+}
+
+static void populate_op_fails(struct kunit *test)
+{
+	const int errors[] = { -ENOMEM, -EFAULT, -EINVAL, -EINTR };
+
+	for (int i = 0; i < ARRAY_SIZE(errors); i++) {
+		struct populate_map *pm = populate_mapped(test,
+							  &populate_vm_ops,
+							  PROT_READ);
+
+		pm->ret = errors[i];
+		KUNIT_EXPECT_EQ(test, populate(pm, MADV_POPULATE_READ),
+				errors[i]);
+		KUNIT_EXPECT_EQ(test, __mm_populate(pm->map.addr,
+						    NR_PAGES * PAGE_SIZE, 0),
+				errors[i]);
+		KUNIT_EXPECT_EQ(test, pm->faults, 0);
+		expect_populated(test, pm, 0);
+	}
+}
+
+/* What is there stays, the rest is an error. */
+static void populate_beyond(struct kunit *test)
+{
+	struct populate_map *pm = populate_mapped(test, &populate_vm_ops,
+						  PROT_READ);
+
+	pm->nr = 3;
+	pm->beyond = VM_FAULT_SIGBUS;
+	KUNIT_EXPECT_EQ(test, populate(pm, MADV_POPULATE_READ), -EFAULT);
+	expect_populated(test, pm, 3);
+	pm->beyond = VM_FAULT_OOM;
+	KUNIT_EXPECT_EQ(test, populate(pm, MADV_POPULATE_READ), -ENOMEM);
+	expect_populated(test, pm, 3);
+}
+
+static void populate_retry(struct kunit *test)
+{
+	const unsigned long some = BIT(0) | BIT(2) | BIT(3) | BIT(NR_PAGES - 1);
+	struct populate_map *pm = populate_mapped(test, &populate_vm_ops,
+						  PROT_READ);
+
+	pm->retry = some;
+	KUNIT_EXPECT_EQ(test, populate(pm, MADV_POPULATE_READ), 0);
+	KUNIT_EXPECT_EQ(test, pm->retry, 0);
+	KUNIT_EXPECT_GT(test, pm->populates, 1);
+	expect_populated(test, pm, NR_PAGES);
+
+	pm = populate_mapped(test, &populate_vm_ops, PROT_READ);
+	pm->retry = some;
+	KUNIT_EXPECT_EQ(test, __mm_populate(pm->map.addr, NR_PAGES * PAGE_SIZE,
+					    0), 0);
+	KUNIT_EXPECT_EQ(test, pm->retry, 0);
+	expect_populated(test, pm, NR_PAGES);
+}
+
+static void populate_killed(struct kunit *test)
+{
+	struct populate_map *pm = populate_mapped(test, &populate_vm_ops,
+						  PROT_READ);
+	int ret;
+
+	pm->kill_at = 3;
+	ret = populate(pm, MADV_POPULATE_READ);
+	set_killed(false);
+	KUNIT_EXPECT_EQ(test, ret, -EINTR);
+	KUNIT_EXPECT_EQ(test, pm->faults, 3);
+	expect_populated(test, pm, 3);
+}
+
+/* Usermap pages that ->fault maps need nothing for it. */
+static void populate_typed(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	const unsigned long len = NR_PAGES * PAGE_SIZE;
+	struct mm_struct *mm = test_mm(test);
+	struct fault_map *fm;
+	int i;
+
+	fm = fault_map(test, block->page, &insert_mkwrite_vm_ops, VM_MIXEDMAP,
+		       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE);
+	KUNIT_EXPECT_EQ(test, fm->calls, NR_PAGES);
+	KUNIT_EXPECT_EQ(test, count_ptes(mm, fm->map.addr, NR_PAGES), NR_PAGES);
+	KUNIT_EXPECT_EQ(test, fm->map.nr_mkwrites, 0);
+
+	KUNIT_EXPECT_EQ(test, do_madvise(mm, fm->map.addr, len,
+					 MADV_POPULATE_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, fm->map.nr_mkwrites, NR_PAGES);
+	for (i = 0; i < NR_PAGES; i++) {
+		KUNIT_EXPECT_TRUE(test, is_writable(mm, addr_of(&fm->map, i)));
+		expect_maps_block(test, &fm->map, i, block, i);
+	}
+	KUNIT_EXPECT_EQ(test, fm->calls, NR_PAGES);
+	expect_uncounted(test, 0);
+}
+
+static struct kunit_case usermap_populate_cases[] = {
+	KUNIT_CASE(populate_read),
+	KUNIT_CASE(populate_part),
+	KUNIT_CASE(populate_two_vmas),
+	KUNIT_CASE(populate_write),
+	KUNIT_CASE(populate_mlock),
+	KUNIT_CASE(populate_at_mmap),
+	KUNIT_CASE(populate_without_op),
+	KUNIT_CASE(populate_without_right),
+	KUNIT_CASE(populate_is_not_pin),
+	KUNIT_CASE(populate_op_fails),
+	KUNIT_CASE(populate_beyond),
+	KUNIT_CASE(populate_retry),
+	KUNIT_CASE(populate_killed),
+	KUNIT_CASE(populate_typed),
+	{}
+};
+
+static struct kunit_suite usermap_populate_suite = {
+	.name = "usermap_populate",
+	.init = usermap_test_init,
+	.exit = usermap_test_exit,
+	.test_cases = usermap_populate_cases,
+};
+
 kunit_test_suites(&usermap_type_suite, &usermap_map_suite,
 		  &usermap_reject_suite, &usermap_cow_suite,
-		  &usermap_remote_suite, &usermap_badinput_suite);
+		  &usermap_remote_suite, &usermap_badinput_suite,
+		  &usermap_fault_suite, &usermap_populate_suite);
 
 /* Suite usermap_check: page_table_check knows what is mapped. */
 
@@ -2830,7 +3795,7 @@ static void check_map_contig(struct kunit *test)
 	struct block *block = alloc_block(test, param_kind(test));
 	struct map *map = block_to_map(test, block);
 
-	map->contig = true;
+	map->form = CONTIG;
 	do_map(test, map, 0, NR_PAGES, PROT_READ, MAP_SHARED);
 	KUNIT_EXPECT_EQ(test, special_pages(block), ALL_PAGES);
 	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, NR_PAGES * PAGE_SIZE), 0);

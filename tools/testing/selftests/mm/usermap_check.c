@@ -31,6 +31,7 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
+#include "usermap.h"
 
 #include <lib/test_usermap_uapi.h>
 
@@ -39,26 +40,8 @@
 #define CLEAR_ONCE	"/sys/kernel/debug/clear_warn_once"
 #define FAIL_ALLOC	"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait"
 
-#ifndef KPF_USERMAP
-#define KPF_USERMAP	27
-#endif
-
-#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
-#define WRITE_ONCE(x, val)	__atomic_store_n(&(x), val, __ATOMIC_RELAXED)
-
 #define RW		(PROT_READ | PROT_WRITE)
 #define NR		4U
-
-static size_t page_size;
-
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) > 0;
-
-	close(fd);
-	return ok;
-}
 
 static bool mistakes_allowed(void)
 {
@@ -136,75 +119,35 @@ static bool numbered(char *addr, unsigned int first, unsigned int nr)
 	return true;
 }
 
-static bool exits_well(pid_t pid)
+/* As probe_read() and probe_write(), in threads, too. */
+
+static __thread sigjmp_buf fault_env;
+
+static void fault_handler(int sig)
 {
-	int status;
-
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-	       !WEXITSTATUS(status);
-}
-
-/* The usermap pages of the whole machine, -1 when they cannot be counted. */
-static long count_usermap_pages(void)
-{
-	static __u64 buf[4096];
-	long nr = 0;
-	ssize_t len;
-	int fd;
-
-	fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	while ((len = read(fd, buf, sizeof(buf))) > 0) {
-		for (size_t i = 0; i < len / sizeof(*buf); i++)
-			nr += !!(buf[i] & (1ULL << KPF_USERMAP));
-	}
-	close(fd);
-	return len ? -1 : nr;
-}
-
-/* 0 when the reader may not see it, or it is in a VM_PFNMAP mapping. */
-static unsigned long pfn_of(const char *addr)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	__u64 entry = 0;
-
-	if (fd < 0 || pread(fd, &entry, sizeof(entry), (uintptr_t)addr /
-			    page_size * sizeof(entry)) != sizeof(entry))
-		entry = 0;
-	close(fd);
-	return entry & 0x007fffffffffffffULL;
-}
-
-/* Accesses that say which signal they raised, 0 for none. */
-
-static __thread sigjmp_buf probe_env;
-
-static void probe_handler(int sig)
-{
-	siglongjmp(probe_env, sig);
+	siglongjmp(fault_env, sig);
 }
 
 static void catch_signals(void)
 {
-	struct sigaction action = { .sa_handler = probe_handler };
+	struct sigaction action = { .sa_handler = fault_handler };
 
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
 }
 
-static int probe_read(const __u64 *word)
+static int try_read(const __u64 *word)
 {
-	int sig = sigsetjmp(probe_env, 1);
+	int sig = sigsetjmp(fault_env, 1);
 
 	if (!sig)
 		(void)READ_ONCE(*word);
 	return sig;
 }
 
-static int probe_write(__u64 *word, __u64 val)
+static int try_write(__u64 *word, __u64 val)
 {
-	int sig = sigsetjmp(probe_env, 1);
+	int sig = sigsetjmp(fault_env, 1);
 
 	if (!sig)
 		WRITE_ONCE(*word, val);
@@ -362,12 +305,12 @@ FIXTURE_SETUP(typed)
 		SKIP(return, "test_usermap is not loaded with mistakes=1");
 	self->log = open_log();
 	ASSERT_LE(0, self->log);
-	ASSERT_TRUE(write_file(CLEAR_ONCE, "1"));
+	ASSERT_TRUE(write_string(CLEAR_ONCE, "1"));
 	ASSERT_EQ(0, alloc(self->fd, variant->kind, variant->method, NR,
 			   TEST_USERMAP_COUNT_VMAS));
 	self->addr = map(self->fd, NR - 1, 1);
 	ASSERT_NE(MAP_FAILED, self->addr);
-	expected_pfn = pfn_of(self->addr);
+	expected_pfn = page_pfn(self->addr);
 	ASSERT_NE(0UL, expected_pfn);
 }
 
@@ -396,7 +339,7 @@ static void use_correctly(struct __test_metadata *_metadata, int log,
 	pid = fork();
 	if (!pid)
 		_exit(munmap(addr, page_size));
-	EXPECT_TRUE(exits_well(pid));
+	EXPECT_EQ(0, reap(pid));
 	EXPECT_TRUE(numbered(addr, NR - 1, 1));
 	EXPECT_EQ(0, munmap(addr, page_size));
 	EXPECT_EQ(-ENXIO, control(fd, TEST_USERMAP_FREE, 0));
@@ -441,14 +384,14 @@ TEST_F(typed, forget_open_at_fork)
 			   TEST_USERMAP_COUNT_VMAS | TEST_USERMAP_FORGET_OPEN));
 	self->addr = map(self->fd, NR - 1, 1);
 	ASSERT_NE(MAP_FAILED, self->addr);
-	expected_pfn = pfn_of(self->addr);
+	expected_pfn = page_pfn(self->addr);
 	ASSERT_NE(0UL, expected_pfn);
 	EXPECT_NO_REPORT();
 
 	pid = fork();
 	if (!pid)
 		_exit(munmap(self->addr, page_size));
-	EXPECT_TRUE(exits_well(pid));
+	EXPECT_EQ(0, reap(pid));
 	EXPECT_REPORTS(RETYPED FREED);
 	EXPECT_EQ(0, munmap(self->addr, page_size));
 	EXPECT_NO_REPORT();
@@ -495,7 +438,7 @@ FIXTURE_SETUP(untyped)
 		SKIP(return, "test_usermap is not loaded with mistakes=1");
 	self->log = open_log();
 	ASSERT_LE(0, self->log);
-	ASSERT_TRUE(write_file(CLEAR_ONCE, "1"));
+	ASSERT_TRUE(write_string(CLEAR_ONCE, "1"));
 }
 
 FIXTURE_TEARDOWN(untyped)
@@ -672,12 +615,12 @@ TEST_F(refused, allocations_without_memory)
 	int nth, fail;
 
 	fail = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (fail < 0 || !write_file(FAIL_ALLOC, "N"))
+	if (fail < 0 || !write_string(FAIL_ALLOC, "N"))
 		SKIP(return, "no fault injection");
-	ASSERT_TRUE(write_file("/sys/kernel/debug/fail_page_alloc/verbose", "0"));
-	ASSERT_TRUE(write_file("/sys/kernel/debug/fail_page_alloc/min-order", "0"));
-	write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-	write_file("/sys/kernel/debug/failslab/verbose", "0");
+	ASSERT_TRUE(write_string("/sys/kernel/debug/fail_page_alloc/verbose", "0"));
+	ASSERT_TRUE(write_string("/sys/kernel/debug/fail_page_alloc/min-order", "0"));
+	write_string("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+	write_string("/sys/kernel/debug/failslab/verbose", "0");
 
 	for (unsigned int kind = 0; kind < TEST_USERMAP_VMALLOC; kind++) {
 		int ret = -1, failures = 0;
@@ -765,20 +708,20 @@ TEST_F(correct, each_method_maps_the_pages_in_order)
 /* The pages of the methods that need it have the type, and no others. */
 TEST_F(correct, the_type_is_there_while_it_is_needed)
 {
-	const long before = count_usermap_pages();
+	const long before = count_all_typed();
 
 	ASSERT_LE(0, before);
 	ASSERT_EQ(0, alloc(self->fd, TEST_USERMAP_EXACT, TEST_USERMAP_PFN, 3,
 			   variant->flags));
-	EXPECT_EQ(before, count_usermap_pages());
+	EXPECT_EQ(before, count_all_typed());
 	EXPECT_EQ(0, control(self->fd, TEST_USERMAP_METHOD, TEST_USERMAP_CONTIG));
-	EXPECT_EQ(before + 3, count_usermap_pages());
+	EXPECT_EQ(before + 3, count_all_typed());
 	EXPECT_EQ(0, control(self->fd, TEST_USERMAP_METHOD, TEST_USERMAP_REFCOUNT));
-	EXPECT_EQ(before, count_usermap_pages());
+	EXPECT_EQ(before, count_all_typed());
 	EXPECT_EQ(0, control(self->fd, TEST_USERMAP_METHOD, TEST_USERMAP_ARRAY));
-	EXPECT_EQ(before + 3, count_usermap_pages());
+	EXPECT_EQ(before + 3, count_all_typed());
 	EXPECT_EQ(0, control(self->fd, TEST_USERMAP_FREE, 0));
-	EXPECT_EQ(before, count_usermap_pages());
+	EXPECT_EQ(before, count_all_typed());
 }
 
 /* What is left of a mapping after close(), a split and a fork keeps them. */
@@ -800,7 +743,7 @@ TEST_F(correct, the_last_mapping_keeps_the_memory)
 		_exit(!numbered(addr, 0, 1));
 	}
 	EXPECT_EQ(0, munmap(addr, page_size));
-	EXPECT_TRUE(exits_well(pid));
+	EXPECT_EQ(0, reap(pid));
 	EXPECT_TRUE(numbered(last, NR - 1, 1));
 	EXPECT_EQ(0, munmap(last, page_size));
 }
@@ -1041,7 +984,7 @@ static void access_page(struct worker *w, struct slot *slot, unsigned int i)
 	int want;
 
 	want = !slot->prot ? SIGSEGV : slot->gone ? SIGBUS : 0;
-	demand(w, probe_read(words) == want);
+	demand(w, try_read(words) == want);
 	if (!want)
 		check_words(w, slot, i);
 
@@ -1053,7 +996,7 @@ static void access_page(struct worker *w, struct slot *slot, unsigned int i)
 		val = shared_value(w, w->id, page);
 	}
 	want = !(slot->prot & PROT_WRITE) ? SIGSEGV : slot->gone ? SIGBUS : 0;
-	demand(w, probe_write(&words[word], val) == want);
+	demand(w, try_write(&words[word], val) == want);
 	if (!want && !slot->private && !object->shared)
 		object->words[page][word] = val;
 	if (!want)
@@ -1424,7 +1367,7 @@ FIXTURE_SETUP(random)
 	self->shared[0].fd = -1;
 	self->log = open_log();
 	ASSERT_LE(0, self->log);
-	self->usermap_pages = count_usermap_pages();
+	self->usermap_pages = count_all_typed();
 	ASSERT_LE(0, self->usermap_pages);
 	for (unsigned int i = 0; i < SHARED; i++) {
 		struct object *object = &self->shared[i];
@@ -1490,14 +1433,14 @@ TEST_F_TIMEOUT(random, operations, 600)
 		_exit(0);
 	}
 	for (unsigned int i = 0; i < variant->processes; i++)
-		EXPECT_TRUE(exits_well(pids[i]));
+		EXPECT_EQ(0, reap(pids[i]));
 
 	for (unsigned int i = 0; i < SHARED; i++) {
 		int ret = control(self->shared[i].fd, TEST_USERMAP_FREE, 0);
 
 		EXPECT_TRUE(!ret || ret == -ENXIO);
 	}
-	EXPECT_EQ(self->usermap_pages, count_usermap_pages());
+	EXPECT_EQ(self->usermap_pages, count_all_typed());
 	EXPECT_NO_REPORT();
 }
 

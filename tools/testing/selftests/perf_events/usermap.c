@@ -21,7 +21,7 @@
 #include <sys/uio.h>
 
 #include "kselftest_harness.h"
-#include "usermap.h"
+#include "usermap_perf.h"
 
 #ifndef __NR_futex
 #define __NR_futex		__NR_futex_time64

@@ -18,7 +18,7 @@
 #include <sys/uio.h>
 
 #include "kselftest_harness.h"
-#include "usermap.h"
+#include "usermap_perf.h"
 
 #define PMU_DIR		"/sys/bus/event_source/devices/fake_aux"
 #define PARAM_DIR	"/sys/module/fake_aux/parameters"
@@ -68,13 +68,29 @@ static int open_module(void)
 
 static bool unload_module(void)
 {
-	return !syscall(__NR_delete_module, "fake_aux", O_NONBLOCK) ||
-	       errno == ENOENT;
+	return access(PARAM_DIR, F_OK) ||
+	       !syscall(__NR_delete_module, "fake_aux", O_NONBLOCK);
+}
+
+/* Is the module there, with this parameter set and no other? */
+static bool loaded_with(const char *param)
+{
+	return read_attr(PARAM_DIR "/no_sg", NULL) ==
+			(strcmp(param, "no_sg") ? 'N' : 'Y') &&
+	       read_attr(PARAM_DIR "/prefer_large", NULL) ==
+			(strcmp(param, "prefer_large") ? 'N' : 'Y');
+}
+
+static bool load_module(int fd, const char *param)
+{
+	char params[32];
+
+	snprintf(params, sizeof(params), "%s%s", param, *param ? "=1" : "");
+	return !syscall(__NR_finit_module, fd, params, 0);
 }
 
 FIXTURE(aux)
 {
-	bool loaded;
 	int fd;
 	struct perf_event_attr attr;
 	struct perf_event_mmap_page *page;
@@ -215,8 +231,6 @@ static long pmu_pages(void)
 
 FIXTURE_SETUP(aux)
 {
-	const char *param = variant->param;
-	char params[32];
 	long type;
 	int fd;
 
@@ -230,18 +244,15 @@ FIXTURE_SETUP(aux)
 	if (fd < 0)
 		SKIP(return, "no fake_aux.ko beside this program");
 
-	/* It may be there with other capabilities, or a test died. */
-	unload_module();
-	snprintf(params, sizeof(params), "%s%s", param, *param ? "=1" : "");
-	self->loaded = !syscall(__NR_finit_module, fd, params, 0);
-	if (!self->loaded)
-		SKIP(close(fd); return, "cannot load fake_aux.ko: %s",
-		     strerror(errno));
+	/* The tests that want other capabilities left it in use by nobody. */
+	if (!loaded_with(variant->param)) {
+		ASSERT_TRUE(wait_until(unload_module()));
+		if (!load_module(fd, variant->param))
+			SKIP(close(fd); return, "cannot load fake_aux.ko: %s",
+			     strerror(errno));
+		ASSERT_TRUE(loaded_with(variant->param));
+	}
 	close(fd);
-	ASSERT_EQ(!strcmp(param, "no_sg") ? 'Y' : 'N',
-		  read_attr(PARAM_DIR "/no_sg", NULL));
-	ASSERT_EQ(!strcmp(param, "prefer_large") ? 'Y' : 'N',
-		  read_attr(PARAM_DIR "/prefer_large", NULL));
 	ASSERT_GT(read_attr(PMU_DIR "/type", &type), 0);
 
 	self->attr = (struct perf_event_attr) {
@@ -271,11 +282,9 @@ FIXTURE_TEARDOWN(aux)
 		EXPECT_EQ(0, munmap(self->aux, self->len));
 	if (self->page != MAP_FAILED)
 		EXPECT_EQ(0, munmap(self->page, self->ring_len));
-	if (self->fd >= 0)
+	if (self->fd >= 0) {
 		close(self->fd);
-	if (self->loaded) {
 		EXPECT_EQ(0, pmu_pages());
-		EXPECT_TRUE(wait_until(unload_module()));
 	}
 }
 
@@ -759,9 +768,10 @@ FIXTURE_TEARDOWN(machine)
 {
 }
 
-/* Stays last: all pages that the tests above mapped are free again. */
+/* Stays last: all that the tests above used is free again. */
 TEST_F(machine, no_leak)
 {
+	EXPECT_TRUE(wait_until(unload_module()));
 	if (typed_at_start < 0)
 		SKIP(return, "cannot read /proc/kpageflags");
 	EXPECT_TRUE(typed_pages_are_gone());

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "kselftest_harness.h"
-#include "usermap.h"
+#include "usermap_perf.h"
 
 #define PMU_DIR		"/sys/bus/event_source/devices/fake_aux"
 #define SAMPLE_DEV	"/dev/usermap_sample"

@@ -29,7 +29,7 @@
 #include <sys/uio.h>
 
 #include "kselftest_harness.h"
-#include "usermap.h"
+#include "usermap_perf.h"
 
 #define PMU_DIR		"/sys/bus/event_source/devices/fake_aux"
 #define CPU1		"/sys/devices/system/cpu/cpu1/online"

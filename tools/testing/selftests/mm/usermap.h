@@ -25,7 +25,6 @@
 #include <sys/wait.h>
 
 #include <linux/compiler.h>
-#include <linux/perf_event.h>
 
 #ifndef KPF_USERMAP
 #define KPF_USERMAP	27
@@ -43,27 +42,6 @@ static size_t page_size;
 static inline long ret_errno(long ret)
 {
 	return ret == -1 ? -errno : ret;
-}
-
-static inline int perf_open(struct perf_event_attr *attr)
-{
-	attr->size = sizeof(*attr);
-	return syscall(__NR_perf_event_open, attr, 0, -1, -1,
-		       PERF_FLAG_FD_CLOEXEC);
-}
-
-static inline uint64_t load_acquire64(const __u64 *p)
-{
-	uint64_t val = READ_ONCE(*p);
-
-	__sync_synchronize();
-	return val;
-}
-
-static inline void store_release64(__u64 *p, uint64_t val)
-{
-	__sync_synchronize();
-	WRITE_ONCE(*p, val);
 }
 
 static inline bool past(const struct timespec *start, int seconds)
