@@ -79,7 +79,6 @@ PINNED = [(re.compile(path), who) for path, who in (
      "data area"),
     (r"drivers/vdpa/vdpa_user/", "the device process does direct I/O on the "
      "bounce buffer"),
-    (r"drivers/scsi/sg\.c", "sgm_dd does direct I/O on the reserve buffer"),
     (r"drivers/iommu/|arch/arm/mm/dma-mapping|kernel/dma/", "the DMA API maps "
      "for all drivers, also for buffers that user space does I/O on"),
     (r"drivers/pci/p2pdma", "peer-to-peer memory is mapped to be pinned"),
@@ -187,7 +186,7 @@ class File:
                 continue
             if tok[0] == "*":
                 inner = self.node(" ".join(tok[1:]), fn)
-                if tok[1].endswith("_cpu_ptr"):
+                if tok[1:] and tok[1].endswith("_cpu_ptr"):
                     return inner
                 return inner and inner + "[]"
             if tok[0] == "&":
@@ -285,6 +284,40 @@ class File:
                 for name, _, caller, _ in self.calls
                 if caller == fn and name in self.params))
 
+    def in_loop(self, line):
+        """Whether a loop is around a line, as far as the indentation says."""
+        depth = None
+        for text in reversed(self.lines[:line]):
+            if text[:1] == "{":
+                return False
+            if not text.strip() or re.match(r" ?\w+:", text):
+                continue
+            indent = len(text.expandtabs()) - len(text.expandtabs().lstrip())
+            if depth is not None and indent >= depth:
+                continue
+            if depth is not None and re.match(r"\s*(\} )?(for|while|do|\w*for_each\w*)\b",
+                                              text):
+                return True
+            depth = indent
+        return False
+
+    def releases(self, fn, cls, seen=()):
+        """Whether FN, or what it calls, frees this memory."""
+        return fn not in seen and (
+            any(f["fn"] == fn and f["class"] == cls for f in self.frees) or
+            any(self.releases(name, cls, (*seen, fn))
+                for name, _, caller, _ in self.calls
+                if caller == fn and name in self.params))
+
+    def undoes(self, site, line):
+        """Whether the function of a site frees the memory behind it."""
+        fn, cls = site["fn"], site["class"]
+        return (any(f["fn"] == fn and f["class"] == cls and f["line"] > line
+                    for f in self.frees) or
+                any(caller == fn and where > line and name in self.params and
+                    self.releases(name, cls)
+                    for name, _, caller, where in self.calls))
+
     def callers(self, fn):
         """(caller, line, counted, through) of a function; THROUGH is what it is
         handed to as a callback, if it is not called by name."""
@@ -379,7 +412,7 @@ class File:
     def own_entries(self, fn):
         return {(t, m, s) for t, s, m, g in self.ops if g == fn}
 
-    def lifetime(self, cls):
+    def lifetime(self, cls, api):
         frees = [f for f in self.frees if f["class"] == cls]
         never = "nothing in this file frees the memory"
         for free in frees:
@@ -405,7 +438,9 @@ class File:
                         "whether the old is mapped")
             why = self.early(free["fn"], cls)
             if why:
-                return why + ": the reference of the page table keeps it today"
+                return why + (": nothing keeps it while it is mapped"
+                              if "pfn" in api else
+                              ": the reference of the page table keeps it today")
         return never
 
     # The verdict.
@@ -445,7 +480,7 @@ class File:
                 return "the memory is " + (text % name if "%s" in text else text)
         return f"the memory comes from {name}(), which is not in this file"
 
-    def decide(self, site):
+    def decide(self, site, line):
         api, args, fn = site["api"], site["args"], site["fn"]
         if IO.match(api):
             return "kept", "device memory"
@@ -468,6 +503,15 @@ class File:
                              r"pages of user|CMA|the kernel image)", why)
             return "kept" if kept else "reported", why
         called = {c[0] for c in self.calls}
+        if any(name in ("vm_flags_set", "vm_flags_init", "vm_flags_reset",
+                        "vm_flags_mod") and "VM_PFNMAP" in tokens(args[1])
+               for name, args, _, _ in self.calls if len(args) > 1):
+            return "reported", "the driver sets VM_PFNMAP"
+        tables = [s for t, s, m, g in self.ops if m == "fault" and g == fn]
+        for _, table, member, _ in self.ops:
+            if table in tables and member in ("page_mkwrite", "map_pages"):
+                return "reported", (f"->{member} is never called for usermap "
+                                    "pages")
         if "fb_deferred_io_mmap" in called:
             return "reported", ("fb_deferred_io_mmap() maps the same memory, "
                                 "with references")
@@ -480,33 +524,61 @@ class File:
                self.find(self.node(puts[0], fn) or "?") == cls:
                 return "reported", (f"{fn}() drops its reference: the page "
                                     "lives as long as the mapping")
-        why = self.lifetime(cls)
+        kind = "vmalloc" if any(VMALLOC.match(n) for n in self.members[cls]) \
+            else "pages"
+        if api.startswith("remap_vmalloc_range") and kind == "pages":
+            return "reported", "vmap() of pages: map the pages, which the " \
+                               "script does not find"
+        why = self.lifetime(cls, api)
         if why:
             return "reported", why
+        if self.in_loop(line) and self.undoes(site, line):
+            return "reported", ("a call that fails leaves the mappings of those "
+                                f"before it, and {fn}() then frees the memory")
         for alloc in self.allocs:
             if alloc["class"] == cls and not alloc["checked"]:
                 return "reported", (f"the script does not see where {alloc['fn']}"
                                     f"() checks what {alloc['name']}() returns")
-        kind = "vmalloc" if any(VMALLOC.match(n) for n in self.members[cls]) \
-            else "pages"
-        site["kind"] = kind
         if api == "remap_pfn_range":
             if len(args) < 5 or compact(args[4]) != compact(args[0]) + "->vm_page_prot":
                 return "reported", (f"the protection is {args[-1]}, not that of "
                                     "the VMA")
-        if any(compact(lhs).endswith("->vm_page_prot") and f == fn
-               for lhs, _, f, _ in self.assigned):
+        # pgprot_decrypted() is what the kernel has where it is not the identity
+        # for memory of this kind, or else user space sees noise, as before.
+        if any(compact(lhs).endswith("->vm_page_prot") and f == fn and
+               compact(rhs) != f"pgprot_decrypted({compact(lhs)})"
+               for lhs, rhs, f, _ in self.assigned):
             return "reported", "the mapping has other attributes than the " \
                                "kernel's: vm_page_prot is changed"
         if api == "remap_vmalloc_range_partial":
             return "reported", "one VMA shows several objects"
-        if api == "remap_vmalloc_range" and kind == "pages":
-            return "reported", "vmap() of pages: map the pages, which the " \
-                               "script does not find"
         if not site["editable"]:
             return "reported", ("the script does not know this form of "
                                 f"{api}()")
-        return "converted", ""
+        return "converted", self.life(cls)
+
+    def life(self, cls):
+        """Who allocates converted memory, and what its freeing waits for."""
+        made = {f"{a['name']}() in {a['fn']}()" for a in self.allocs
+                if a["class"] == cls}
+        gone, ends = set(), set()
+        for free in self.frees:
+            if free["class"] != cls:
+                continue
+            calls = [(caller, line) for caller, line, _, _ in
+                     self.callers(free["fn"])]
+            if self.busy & {(free["fn"], free["line"]), *calls}:
+                ends.add("an ioctl that a VMA forbids")
+            for entry in self.entries(free["fn"]):
+                if self.is_counted_close(entry):
+                    ends.add("the last ->close of the VMAs")
+                elif self.is_last(entry):
+                    ends.add(f"->{entry[1]} of {entry[0] or 'the device'}")
+                else:
+                    continue
+                gone.add(free["fn"] + "()")
+        return (f"{', '.join(sorted(made))}; freed in {', '.join(sorted(gone))} "
+                f"by {', '.join(sorted(ends))}")
 
     def verdicts(self):
         if self.done is not None:
@@ -518,7 +590,7 @@ class File:
         self.done = {}
         for key, site in self.sites.items():
             site["class"] = None
-            self.done[key] = self.decide(site)
+            self.done[key] = self.decide(site, int(key[0]))
         # A VMA, and memory, is mapped in one way or in the other.
         again = True
         while again:
@@ -585,6 +657,7 @@ MEMORY = {"vm_insert_page": 2, "vm_insert_pages": 2, "vm_map_pages": 1,
           "vmf_insert_pfn": 2, "vmf_insert_pfn_prot": 2, "vmf_insert_mixed": 2,
           "vmf_insert_mixed_mkwrite": 2, "vmf_insert_pfn_pmd": 1,
           "vmf_insert_pfn_pud": 1, "vmf_insert_page_mkwrite": 1,
+          "mmap_action_remap": 2, "mmap_action_remap_full": 1,
           "vmf_insert_page": 2, "vmf_insert_folio_pmd": 1, "vmf_insert_folio_pud": 1}
 ARRAYS = ("vm_insert_pages", "vm_map_pages", "vm_map_pages_zero")
 
@@ -734,6 +807,13 @@ es << site.es;
 
 add_site(p[0], f, split(es))
 
+// For device memory and the DMA API the call says all.
+@matter@
+identifier f =~ "^(vm_insert_pages?|vm_map_pages(_zero)?|remap_pfn_range|remap_vmalloc_range(_partial)?|vmf_insert_.*|mmap_action_remap.*)$";
+@@
+
+f(...)
+
 @fault@
 struct vm_fault *vmf;
 expression e;
@@ -749,7 +829,7 @@ e << fault.e;
 
 add_site(p[0], "vmf->page", [str(e)])
 
-@assign depends on site || fault@
+@assign depends on matter || fault@
 expression x, y;
 position p;
 @@
@@ -764,7 +844,7 @@ p << assign.p;
 
 here(p[0]).assigned.append((str(x), str(y), p[0].current_element, int(p[0].line)))
 
-@call depends on site || fault@
+@call depends on matter || fault@
 identifier f;
 expression list es;
 position p;
@@ -781,7 +861,7 @@ p << call.p;
 here(p[0]).calls.append((f, split(es), p[0].current_element, int(p[0].line)))
 here(p[0]).call_keys.append(key(p[0]))
 
-@ret depends on site || fault@
+@ret depends on matter || fault@
 expression e;
 position p;
 @@
@@ -795,7 +875,7 @@ p << ret.p;
 
 here(p[0]).returns.append((str(e), p[0].current_element))
 
-@fun depends on site || fault@
+@fun depends on matter || fault@
 identifier f;
 parameter list ps;
 position p;
@@ -812,7 +892,7 @@ p << fun.p;
 here(p[0]).params[f] = [re.findall(r"\w+", param)[-1]
                         for param in split(ps) if re.findall(r"\w+", param)]
 
-@ops depends on site || fault@
+@ops depends on matter || fault@
 identifier t, s, m, fn;
 position p;
 @@
@@ -831,7 +911,7 @@ here(p[0]).ops.append((t, s, m, fn))
 here(p[0]).op_keys.append(key(p[0]))
 
 // Freed when the last reference, or the last VMA, is gone.
-@counted depends on site || fault@
+@counted depends on matter || fault@
 identifier f;
 expression E;
 position p;
@@ -852,7 +932,7 @@ p << counted.p;
 
 here(p[0]).counted.add((p[0].current_element, int(p[0].line)))
 
-@counted_down depends on site || fault@
+@counted_down depends on matter || fault@
 identifier f;
 expression E;
 position p;
@@ -874,7 +954,7 @@ p << counted_down.p;
 
 here(p[0]).counted.add((p[0].current_element, int(p[0].line)))
 
-@raised depends on site || fault@
+@raised depends on matter || fault@
 expression E;
 position p;
 @@
@@ -925,7 +1005,7 @@ here(p[0]).is_busy(p[0], m)
 //  What the rules for patch mode can rewrite
 //----------------------------------------------------------
 
-@alloc depends on site || fault@
+@alloc depends on matter || fault@
 expression x;
 expression list es;
 identifier f =~ "^(alloc_pages?(_node)?|__get_free_pages?|get_zeroed_page|alloc_pages_exact|v[mz]alloc(_(user|32|32_user|node))?)$";
@@ -1005,7 +1085,7 @@ p << undo.p;
 
 here(p[0]).undone.add((p[0].current_element, int(p[0].line)))
 
-@free depends on site || fault@
+@free depends on matter || fault@
 identifier f =~ "^((__)?free_pages?|free_pages_exact|vfree)$";
 expression list es;
 position p;
