@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Count the usermap pages in the perf mappings of a process, as
- * /proc/PID/pagemap and /proc/kpageflags tell them.
+ * Count the usermap pages in mappings of some processes, as /proc/PID/pagemap
+ * and /proc/kpageflags tell them.
  *
- * usage: typed-pages PID
+ * usage: typed-pages NAME PID...
  *
- * One line a mapping, then the sum. Runs on any kernel: where the page type
- * does not exist, the count is 0.
+ * The mappings are those whose line in /proc/PID/maps has NAME in it. One line
+ * a mapping, then the sum. Runs on any kernel: where the page type does not
+ * exist, the count is 0.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,7 +18,6 @@
 
 #include "kernel-page-flags.h"	/* of the patched kernel */
 
-#define PERF_MAPPING	"anon_inode:[perf_event]"
 #define PM_PRESENT	(1ULL << 63)
 #define PM_PFN(entry)	((entry) & ((1ULL << 55) - 1))
 
@@ -48,30 +48,25 @@ static int is_usermap(int kpageflags, uint64_t entry)
 	       (word(kpageflags, PM_PFN(entry)) & (1ULL << KPF_USERMAP));
 }
 
-int main(int argc, char **argv)
+static unsigned long all_mappings, all_pages, all_typed;
+
+static void count(const char *name, const char *pid, int kpageflags)
 {
-	unsigned long start, end, pages, typed, all_pages = 0, all_typed = 0;
-	int pagemap, kpageflags, mappings = 0;
+	unsigned long start, end, pages, typed;
 	long page_size = sysconf(_SC_PAGESIZE);
 	char path[64], line[4096];
 	FILE *maps;
+	int pagemap;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: typed-pages PID\n");
-		return 2;
-	}
-	snprintf(path, sizeof(path), "/proc/%s/pagemap", argv[1]);
-	pagemap = xopen(path);
-	kpageflags = xopen("/proc/kpageflags");
-	snprintf(path, sizeof(path), "/proc/%s/maps", argv[1]);
+	snprintf(path, sizeof(path), "/proc/%s/pagemap", pid);
+	pagemap = open(path, O_RDONLY);
+	snprintf(path, sizeof(path), "/proc/%s/maps", pid);
 	maps = fopen(path, "r");
-	if (!maps) {
-		perror(path);
-		return 1;
-	}
+	if (pagemap < 0 || !maps)
+		return;	/* it has ended */
 
 	while (fgets(line, sizeof(line), maps)) {
-		if (!strstr(line, PERF_MAPPING) ||
+		if (!strstr(line, name) ||
 		    sscanf(line, "%lx-%lx", &start, &end) != 2)
 			continue;
 		pages = (end - start) / page_size;
@@ -80,10 +75,26 @@ int main(int argc, char **argv)
 			typed += is_usermap(kpageflags,
 					    word(pagemap, start / page_size + i));
 		printf("mapping %#lx: %lu pages, %lu usermap\n", start, pages, typed);
-		mappings++;
+		all_mappings++;
 		all_pages += pages;
 		all_typed += typed;
 	}
-	printf("%d mappings, %lu pages, %lu usermap\n", mappings, all_pages, all_typed);
+	fclose(maps);
+	close(pagemap);
+}
+
+int main(int argc, char **argv)
+{
+	int kpageflags;
+
+	if (argc < 3) {
+		fprintf(stderr, "usage: typed-pages NAME PID...\n");
+		return 2;
+	}
+	kpageflags = xopen("/proc/kpageflags");
+	for (int i = 2; i < argc; i++)
+		count(argv[1], argv[i], kpageflags);
+	printf("%lu mappings, %lu pages, %lu usermap\n", all_mappings, all_pages,
+	       all_typed);
 	return 0;
 }
