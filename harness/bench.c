@@ -6,11 +6,10 @@
  * usage: /init [max=PAGES] [only=PAGES] GROUP...
  *
  * Each line on the console is `bench,WHAT,METHOD,OPERATION,PAGES,INSTRUCTIONS`,
- * where the figure is the least of five (of two above 16384 pages). QEMU runs
- * with -icount shift=0, so that rdtsc, or cntvct_el0, counts instructions.
+ * where the figure is the least of five (of two above 16384 pages).
  *
- * With only=PAGES, each measurement of that size is made once, for
- * harness/bench-plugin.c.
+ * max= and only= go for the groups behind them. With only=PAGES, each measurement
+ * of that size is made once, in the order of the lines, for harness/bench-plugin.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,6 +32,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench-count.h"
 #include "bench-driver.h"
 
 #define PAGE		4096UL
@@ -52,21 +52,6 @@ static unsigned long only_pages;
  * it goes by the offset in the page.
  */
 static volatile char *const mark = (char *)(1UL << 45);
-
-static inline uint64_t count(void)
-{
-#ifdef __aarch64__
-	uint64_t now;
-
-	asm volatile("isb; mrs %0, cntvct_el0" : "=r" (now) : : "memory");
-	return now;
-#else
-	uint32_t low, high;
-
-	asm volatile("lfence; rdtsc" : "=a" (low), "=d" (high) : : "memory");
-	return low | (uint64_t)high << 32;
-#endif
-}
 
 static void die(const char *what)
 {
@@ -131,21 +116,24 @@ static void touch(const char *p, unsigned long pages)
 	}
 }
 
-/* Map what is there already; with faults, if that is how it is mapped. */
+/*
+ * Map what is there already, at @at unless that is NULL; with faults, if that is
+ * how it is mapped.
+ */
 static void map_and_unmap(const char *what, const char *method, int fd, int prot,
-			  off_t offset, unsigned long pages, bool faults)
+			  void *at, off_t offset, unsigned long pages, bool faults)
 {
+	const int flags = MAP_SHARED | (at ? MAP_FIXED : 0);
 	uint64_t map = UINT64_MAX, unmap = UINT64_MAX;
 	char *p;
 
 	for (int i = 0; i < repeats(pages); i++) {
 		begin();
-		p = mmap(HERE, pages * PAGE, prot, MAP_SHARED | MAP_FIXED, fd,
-			 offset);
+		p = mmap(at, pages * PAGE, prot, flags, fd, offset);
 		if (faults)
 			touch(p, pages);
 		map = least(map, end());
-		check(p == HERE, what);
+		check(p != MAP_FAILED, what);
 		begin();
 		munmap(p, pages * PAGE);
 		unmap = least(unmap, end());
@@ -200,7 +188,7 @@ static void perf_ring(void)
 		fd = perf_open(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_DUMMY);
 		first = mmap(NULL, pages * PAGE, prot, MAP_SHARED, fd, 0);
 		check(first != MAP_FAILED, "mmap of a perf ring");
-		map_and_unmap("perf-ring", "perf", fd, prot, 0, pages, false);
+		map_and_unmap("perf-ring", "perf", fd, prot, HERE, 0, pages, false);
 		munmap(first, pages * PAGE);
 		close(fd);
 	}
@@ -248,7 +236,8 @@ static void perf_aux(const char *what, const char *parameters)
 		control->aux_size = size;
 		first = mmap(NULL, size, prot, MAP_SHARED, fd, 4 * PAGE);
 		check(first != MAP_FAILED, "mmap of an AUX area");
-		map_and_unmap(what, "perf", fd, prot, 4 * PAGE, sizes[i], false);
+		map_and_unmap(what, "perf", fd, prot, HERE, 4 * PAGE, sizes[i],
+			      false);
 		munmap(first, size);
 		munmap(control, 2 * PAGE);
 		close(fd);
@@ -261,12 +250,16 @@ static void io_uring(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(sizes) && sizes[i] <= 512; i++) {
 		struct io_uring_params params = { .flags = IORING_SETUP_CLAMP };
-		int fd = syscall(SYS_io_uring_setup, sizes[i] * 64, &params);
+		int fd;
 
+		if (!wanted(sizes[i]))
+			continue;
+		fd = syscall(SYS_io_uring_setup, sizes[i] * 64, &params);
 		check(fd >= 0, "io_uring_setup");
+		/* It refuses to be told where. */
 		map_and_unmap("io_uring-sqes", "io_uring", fd,
-			      PROT_READ | PROT_WRITE, IORING_OFF_SQES, sizes[i],
-			      false);
+			      PROT_READ | PROT_WRITE, NULL, IORING_OFF_SQES,
+			      sizes[i], false);
 		close(fd);
 	}
 }
@@ -282,7 +275,7 @@ static void ftrace(void)
 		uint32_t *meta;
 		int fd, len;
 
-		if (sizes[i] < 8)
+		if (sizes[i] < 8 || !wanted(sizes[i]))
 			continue;
 		snprintf(name, sizeof(name), "%s/buffer_size_kb", dir);
 		fd = open(name, O_WRONLY);
@@ -296,7 +289,8 @@ static void ftrace(void)
 		check(meta != MAP_FAILED, "mmap of a trace buffer");
 		/* meta_page_size, meta_struct_len, subbuf_size, nr_subbufs */
 		pages = 1 + meta[3];
-		map_and_unmap("ftrace", "ftrace", fd, PROT_READ, 0, pages, false);
+		map_and_unmap("ftrace", "ftrace", fd, PROT_READ, HERE, 0, pages,
+			      false);
 		munmap(meta, PAGE);
 		close(fd);
 	}
@@ -351,7 +345,7 @@ static void driver(void)
 			if (sizes[i] > c->max || !wanted(sizes[i]))
 				continue;
 			check(driver_alloc(fd, c, sizes[i]), c->method);
-			map_and_unmap("driver", c->method, fd, prot, 0, sizes[i],
+			map_and_unmap("driver", c->method, fd, prot, HERE, 0, sizes[i],
 				      c->faults);
 			ioctl(fd, BENCH_FREE);
 		}
@@ -374,6 +368,8 @@ static void driver_fork(void)
 			unsigned long size = fork_sizes[i] * PAGE;
 			void *p;
 
+			if (!wanted(fork_sizes[i]))
+				continue;
 			check(driver_alloc(fd, c, fork_sizes[i]), c->method);
 			p = mmap(HERE, size, prot, MAP_SHARED | MAP_FIXED, fd, 0);
 			check(p == HERE, c->method);
@@ -400,7 +396,7 @@ static void neutral_memory(const char *what, int flags, int fd, bool gup)
 	int device = driver_open();
 	char *p;
 
-	for (int i = 0; i < 2 * repeats(0); i++) {
+	for (int i = 0; i < repeats(0); i++) {
 		p = mmap(HERE, size, prot, flags | MAP_FIXED, fd, 0);
 		check(p == HERE, what);
 		begin();
@@ -410,7 +406,7 @@ static void neutral_memory(const char *what, int flags, int fd, bool gup)
 			else
 				touch(p + n * PAGE, 1);
 		fault = least(fault, end());
-		for (int j = 0; gup && j < 2; j++) {
+		if (gup) {
 			begin();
 			check(ioctl(device, BENCH_GUP, &args) == NEUTRAL_PAGES, "GUP");
 			pin = least(pin, end());
@@ -420,9 +416,9 @@ static void neutral_memory(const char *what, int flags, int fd, bool gup)
 		unmap = least(unmap, end());
 	}
 	report("neutral", what, "fault", NEUTRAL_PAGES, fault);
-	report("neutral", what, "munmap", NEUTRAL_PAGES, unmap);
 	if (gup)
 		report("neutral", what, "gup-fast", NEUTRAL_PAGES, pin);
+	report("neutral", what, "munmap", NEUTRAL_PAGES, unmap);
 
 	p = mmap(HERE, size, prot, flags | MAP_FIXED, fd, 0);
 	for (unsigned long n = 0; n < NEUTRAL_PAGES; n++)
@@ -467,6 +463,22 @@ static void aux(void)
 	perf_aux("perf-aux-large", "prefer_large=1");
 }
 
+/* The patched kernel only: see bench-device.c. */
+static void device(void)
+{
+	pid_t pid;
+	int status;
+
+	check(insert_module("/usermap_device.ko", ""), "usermap_device.ko");
+	pid = fork();
+	if (!pid) {
+		execl("/bench-device", "bench-device", NULL);
+		_exit(1);
+	}
+	check(pid > 0 && waitpid(pid, &status, 0) == pid && !status,
+	      "bench-device");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -478,6 +490,7 @@ static const struct {
 	{ "driver", driver },
 	{ "fork", driver_fork },
 	{ "neutral", neutral },
+	{ "device", device },
 };
 
 int main(int argc, char **argv)

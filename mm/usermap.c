@@ -274,102 +274,107 @@ static __always_inline pte_t advance_from_0(pte_t pte0, unsigned long pfn,
 	return pte_mkspecial(pfn_pte(pfn, prot));
 }
 
+/* What is to be mapped, and how far that has come. */
+struct insertion {
+	struct vm_area_struct *vma;
+	pgprot_t prot;
+	/* An array, of pages or addresses, or the first of contiguous pages. */
+	const void *from;
+	unsigned long done;	/* how many of the pages are mapped */
+	unsigned long typed;	/* of contiguous ones: how many have the type */
+};
+
 /*
- * Fill PTEs of one page table with pages number @done and on of @from, which is
- * an array, of pages or addresses, or the first of contiguous pages. Return how
- * many have been mapped, with *@err set if they are not all.
+ * Fill @nr_pages PTEs of one page table and advance @in->done. Return an error
+ * if these are not all mapped.
  */
-typedef unsigned long fill_fn(struct vm_area_struct *vma, unsigned long addr,
-			      pte_t *pte, const void *from, unsigned long done,
-			      unsigned long nr_pages, pgprot_t prot, int *err);
+typedef int fill_fn(struct insertion *in, unsigned long addr, pte_t *pte,
+		    unsigned long nr_pages);
 
-static unsigned long
-fill_array(struct vm_area_struct *vma, unsigned long addr, pte_t *pte,
-	   const void *from, unsigned long done, unsigned long nr_pages,
-	   pgprot_t prot, int *err)
+/* The address of a page of the direct map is half way to the PTE. */
+static __always_inline int
+fill_each(struct insertion *in, unsigned long addr, pte_t *pte,
+	  unsigned long nr_pages, bool by_kaddr)
 {
-	struct page *const *pages = (struct page *const *)from + done;
+	void *const *each = (void *const *)in->from + in->done;
+	const pgprot_t prot = in->prot;
 	const pte_t pte0 = pte_mkspecial(pfn_pte(0, prot));
 	struct folio *flushed = NULL;
 	unsigned long nr;
 
 	for (nr = 0; nr < nr_pages; nr++, pte++, addr += PAGE_SIZE) {
-		struct page *page = pages[nr];
+		unsigned long pfn;
+		struct page *page;
 
-		if (!may_insert(vma, page, prot)) {
-			*err = -EINVAL;
-			break;
+		if (by_kaddr) {
+			pfn = PHYS_PFN(__pa(each[nr]));
+			page = pfn_to_page(pfn);
+		} else {
+			page = each[nr];
+			pfn = page_to_pfn(page);
 		}
-		flush_once(page, &flushed);
-		set_ptes(vma->vm_mm, addr, pte,
-			 advance_from_0(pte0, page_to_pfn(page), prot), 1);
-	}
-	return nr;
-}
-
-/* Pages of the direct map, by their addresses: that is half way to the PTE. */
-static unsigned long
-fill_kaddrs(struct vm_area_struct *vma, unsigned long addr, pte_t *pte,
-	    const void *from, unsigned long done, unsigned long nr_pages,
-	    pgprot_t prot, int *err)
-{
-	void *const *kaddrs = (void *const *)from + done;
-	const pte_t pte0 = pte_mkspecial(pfn_pte(0, prot));
-	struct folio *flushed = NULL;
-	unsigned long nr;
-
-	for (nr = 0; nr < nr_pages; nr++, pte++, addr += PAGE_SIZE) {
-		const unsigned long pfn = PHYS_PFN(__pa(kaddrs[nr]));
-		struct page *page = pfn_to_page(pfn);
-
-		if (!may_insert(vma, page, prot)) {
-			*err = -EINVAL;
+		if (!may_insert(in->vma, page, prot))
 			break;
-		}
 		flush_once(page, &flushed);
-		set_ptes(vma->vm_mm, addr, pte,
+		set_ptes(in->vma->vm_mm, addr, pte,
 			 advance_from_0(pte0, pfn, prot), 1);
 	}
-	return nr;
+	in->done += nr;
+	return nr < nr_pages ? -EINVAL : 0;
 }
 
-static unsigned long
-fill_contig(struct vm_area_struct *vma, unsigned long addr, pte_t *pte,
-	    const void *from, unsigned long done, unsigned long nr_pages,
-	    pgprot_t prot, int *err)
+static int fill_array(struct insertion *in, unsigned long addr, pte_t *pte,
+		      unsigned long nr_pages)
 {
-	struct page *page = (struct page *)from + done;
+	return fill_each(in, addr, pte, nr_pages, false);
+}
+
+static int fill_kaddrs(struct insertion *in, unsigned long addr, pte_t *pte,
+		       unsigned long nr_pages)
+{
+	return fill_each(in, addr, pte, nr_pages, true);
+}
+
+static int fill_contig(struct insertion *in, unsigned long addr, pte_t *pte,
+		       unsigned long nr_pages)
+{
+	const unsigned long end = in->done + nr_pages;
 	struct folio *flushed = NULL;
-	unsigned long nr, run;
+	unsigned long run;
 
-	for (nr = 0; nr < nr_pages; nr += run, pte += run, page += run) {
-		run = min(nr_pages - nr, pages_of_type(page));
+	for (; in->done < end; in->done += run, pte += run) {
+		struct page *page = (struct page *)in->from + in->done;
 
-		if (!may_insert(vma, page, prot)) {
-			*err = -EINVAL;
-			break;
+		/* Less, if an allocation goes on from the last page table. */
+		if (in->done == in->typed) {
+			if (!may_insert(in->vma, page, in->prot))
+				return -EINVAL;
+			in->typed += pages_of_type(page);
 		}
-		flush_once(page, &flushed);
-		set_ptes(vma->vm_mm, addr + nr * PAGE_SIZE, pte,
-			 pte_mkspecial(mk_pte(page, prot)), run);
+		run = min(end, in->typed) - in->done;
+		for (unsigned long nr = 0; nr < run; nr++)
+			flush_once(page + nr, &flushed);
+		set_ptes(in->vma->vm_mm, addr, pte,
+			 pte_mkspecial(mk_pte(page, in->prot)), run);
+		addr += run * PAGE_SIZE;
 	}
-	return nr;
+	return 0;
 }
 
-static int
-insert_all(struct vm_area_struct *vma, unsigned long addr, fill_fn *fill,
-	   const void *from, unsigned long nr_pages, pgprot_t prot)
+static int insert_all(struct vm_area_struct *vma, unsigned long addr,
+		      fill_fn *fill, const void *from, unsigned long nr_pages,
+		      pgprot_t prot)
 {
-	unsigned long done = 0;
+	struct insertion in = { .vma = vma, .prot = prot, .from = from };
 	int err;
 
 	err = check_insert(vma, addr, nr_pages, prot);
 	if (err)
 		return err;
 
-	while (!err && done < nr_pages) {
-		const unsigned long start = addr + done * PAGE_SIZE;
-		const unsigned long nr = min(nr_pages - done,
+	while (!err && in.done < nr_pages) {
+		const unsigned long start = addr + in.done * PAGE_SIZE;
+		const unsigned long nr = min(nr_pages - in.done,
 					     PTRS_PER_PTE - pte_index(start));
 		spinlock_t *ptl;
 		bool is_new;
@@ -384,13 +389,13 @@ insert_all(struct vm_area_struct *vma, unsigned long addr, fill_fn *fill,
 		if (!is_new && !ptes_none(pte, nr))
 			err = -EBUSY;
 		else
-			done += fill(vma, start, pte, from, done, nr, prot, &err);
+			err = fill(&in, start, pte, nr);
 		lazy_mmu_mode_disable();
 		pte_unmap_unlock(pte, ptl);
 	}
 	/* No reference keeps the pages if the caller frees them now. */
-	if (err && done)
-		zap_vma_range(vma, addr, done * PAGE_SIZE);
+	if (err && in.done)
+		zap_vma_range(vma, addr, in.done * PAGE_SIZE);
 	return err;
 }
 

@@ -1036,7 +1036,9 @@ static void check_mapping(struct kunit *test, struct block *block,
 	int i;
 
 	map->form = form;
-	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	/* In two page tables. */
+	do_map(test, map, find_pmd_border(test, NR_PAGES) - 3 * PAGE_SIZE,
+	       NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED);
 	for (i = 0; i < NR_PAGES; i++)
 		expect_maps_block(test, map, i, block, i);
 	expect_uncounted(test, 0);
@@ -2734,7 +2736,8 @@ static void bad_page_behind_known_order(struct kunit *test)
 	alloc_neighbours(test, SPLIT, &first, &second);
 	block_set_type(first);
 	page_usermap(first->page[0])->order = BLOCK_ORDER;
-	do_map(test, map, 0, NR_PAGES + 1, PROT_READ | PROT_WRITE, MAP_SHARED);
+	do_map(test, map, find_pmd_border(test, NR_PAGES + 1) - 3 * PAGE_SIZE,
+	       NR_PAGES + 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED);
 
 	KUNIT_EXPECT_EQ(test, insert(map, map->addr, CONTIG, first->page,
 				     NR_PAGES + 1, VMA_PROT), -EINVAL);
