@@ -20,7 +20,7 @@ export:	## write the commits of build/linux back to patches and files
 series:	## write build/series/*.patch to post (SOB="Name <mail>")
 	@harness/series
 
-demo: tree	## run perf on the patched kernel and on the pristine one
+demo: tree	## run perf and fio on the patched kernel and on the pristine one
 	@harness/demo
 
 test:	## run all tests
@@ -30,8 +30,10 @@ check: tree	## check every patch on its own: style, build, warnings
 	@harness/check
 
 cocci: tree	## run usermap.cocci on all of the kernel: build/cocci/
+	@harness/install arch
 	@harness/cocci-corpus
 	@harness/cocci-tree
+	@harness/cocci-build
 
 kunit: tree	## run the KUnit tests on UML
 	@harness/uml

@@ -6,7 +6,7 @@
 # usage: harness/guest/device.sh (in the guest)
 #
 # ROUNDS is how often the device is unplugged while 64 threads use it: 30 here,
-# 10 with KASAN, which is slow, 10000 in make soak.
+# 10 with KASAN, which is slow; harness/soak has it 10000 times.
 set -eu
 
 case $KERNEL in
