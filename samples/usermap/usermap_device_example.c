@@ -50,7 +50,8 @@ static char *map(int fd, int flags)
 
 static long faults(void)
 {
-	struct rusage usage;
+	/* Written here, or the call may fault on it and not count that. */
+	struct rusage usage = { 0 };
 
 	getrusage(RUSAGE_SELF, &usage);
 	return usage.ru_minflt;

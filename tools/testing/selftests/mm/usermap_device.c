@@ -83,7 +83,8 @@ static int get_dirty(int fd, unsigned long *dirty)
 
 static long faults(void)
 {
-	struct rusage usage;
+	/* Written here, or the call may fault on it and not count that. */
+	struct rusage usage = { 0 };
 
 	getrusage(RUSAGE_SELF, &usage);
 	return usage.ru_minflt + usage.ru_majflt;
