@@ -268,6 +268,21 @@ static inline bool vma_is_usermap(const void *addr)
 	return vma_has(addr, " mm") && !vma_has(addr, " pf");
 }
 
+/* For tests whose mappings have the same flags on either kernel. */
+static inline bool kernel_has_usermap(void)
+{
+	bool has = false;
+	char line[512];
+	FILE *f;
+
+	f = fopen("/proc/kallsyms", "re");
+	while (f && !has && fgets(line, sizeof(line), f))
+		has = strstr(line, " vm_insert_pages_prot");
+	if (f)
+		fclose(f);
+	return has;
+}
+
 /* The signal or exit status of a child: 0 for exit(0), 256 + N for a signal. */
 static inline int reap(pid_t pid)
 {

@@ -40,20 +40,6 @@
 /* For the tests that expect a difference. */
 static bool has_usermap;
 
-static bool kernel_has_usermap(void)
-{
-	bool has = false;
-	char line[512];
-	FILE *f;
-
-	f = fopen("/proc/kallsyms", "re");
-	while (f && !has && fgets(line, sizeof(line), f))
-		has = strstr(line, " vm_insert_vmalloc_prot");
-	if (f)
-		fclose(f);
-	return has;
-}
-
 /* AF_XDP */
 
 struct xsk {
