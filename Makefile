@@ -20,7 +20,7 @@ export:	## write the commits of build/linux back to patches and files
 series:	## write build/series/*.patch to post (SOB="Name <mail>")
 	@harness/series
 
-demo: tree	## run perf and fio on the patched kernel and on the pristine one
+demo: tree	## run perf, fio, trace-cmd on the patched kernel and on the pristine one
 	@harness/demo
 
 test:	## run all tests
