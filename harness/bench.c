@@ -12,10 +12,14 @@
  * of that size is made once, in the order of the lines, for harness/bench-plugin.c.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <linux/perf_event.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -27,6 +31,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -439,6 +444,80 @@ static void write_file(const char *file, const char *text)
 	close(fd);
 }
 
+/* Send pages over the loopback device as pages, so that they can be mapped. */
+static void send_pages(int sender, unsigned long pages)
+{
+	static char data[8 * PAGE];
+	int fds[2];
+
+	check(!pipe(fds), "pipe");
+	for (; pages; pages -= 8) {
+		check(write(fds[1], data, sizeof(data)) == sizeof(data), "pipe");
+		check(splice(fds[0], NULL, sender, NULL, sizeof(data), 0) ==
+		      sizeof(data), "splice");
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* What tcp_mmap of the selftests does: receive by mapping what has come in. */
+static void neutral_tcp(void)
+{
+	const unsigned long size = NEUTRAL_PAGES * PAGE;
+	uint64_t receive = UINT64_MAX, unmap = UINT64_MAX;
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_port = htons(1024),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int mss = PAGE + 12;	/* the option for the time stamp */
+	int buffer = 16 << 20, listener, sender, receiver, here;
+	char *p;
+
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	sender = socket(AF_INET, SOCK_STREAM, 0);
+	check(!ioctl(listener, SIOCSIFFLAGS, &lo), "lo");
+	setsockopt(listener, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss));
+	setsockopt(sender, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss));
+	setsockopt(listener, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+	setsockopt(sender, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
+	check(!bind(listener, (void *)&address, sizeof(address)) &&
+	      !listen(listener, 1) &&
+	      !connect(sender, (void *)&address, sizeof(address)), "TCP");
+	receiver = accept(listener, NULL, NULL);
+	p = mmap(HERE, size, PROT_READ, MAP_SHARED | MAP_FIXED, receiver, 0);
+	check(p == HERE, "mmap of a socket");
+
+	for (int i = 0; i < repeats(0); i++) {
+		struct tcp_zerocopy_receive zc = {
+			.address = (unsigned long)p,
+			.length = size,
+		};
+		socklen_t length = sizeof(zc);
+
+		send_pages(sender, NEUTRAL_PAGES);
+		do {
+			sched_yield();
+			check(!ioctl(receiver, SIOCINQ, &here), "SIOCINQ");
+		} while ((unsigned long)here < size);
+		begin();
+		check(!getsockopt(receiver, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE,
+				  &zc, &length), "TCP_ZEROCOPY_RECEIVE");
+		receive = least(receive, end());
+		check(zc.length == size, "TCP_ZEROCOPY_RECEIVE of all");
+		begin();
+		madvise(p, size, MADV_DONTNEED);
+		unmap = least(unmap, end());
+	}
+	report("neutral", "tcp", "receive", NEUTRAL_PAGES, receive);
+	report("neutral", "tcp", "unmap", NEUTRAL_PAGES, unmap);
+	munmap(p, size);
+	close(receiver);
+	close(sender);
+	close(listener);
+}
+
 static void neutral(void)
 {
 	char data[4096];
@@ -455,6 +534,7 @@ static void neutral(void)
 	neutral_memory("anon-64k", MAP_PRIVATE | MAP_ANONYMOUS, -1, true);
 	write_file("/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled",
 		   "never");
+	neutral_tcp();
 }
 
 static void aux(void)
