@@ -56,8 +56,10 @@ static DEFINE_MUTEX(sessions_lock);
 static LIST_HEAD(sessions);
 static bool plugged = true;
 
-/* Nobody opens it, or does anything with it but map. */
-static const struct file_operations mapped_fops;
+/* Nobody opens it. It may be closed a little later than the device. */
+static const struct file_operations mapped_fops = {
+	.owner		= THIS_MODULE,
+};
 
 static struct address_space *session_mapping(struct session *s)
 {
@@ -105,7 +107,7 @@ static void session_revoke(struct session *s)
 	struct address_space *mapping = session_mapping(s);
 
 	filemap_invalidate_lock(mapping);
-	s->dead = true;
+	WRITE_ONCE(s->dead, true);
 	unmap_mapping_range(mapping, 0, 0, 1);
 	filemap_invalidate_unlock(mapping);
 	session_free_pages(s);
@@ -127,8 +129,9 @@ static vm_fault_t session_fault(struct vm_fault *vmf)
 	if (!page)
 		goto unlock;
 	if (vmf->flags & FAULT_FLAG_WRITE) {
-		set_bit(vmf->pgoff, s->dirty);
 		ret = vmf_insert_usermap_page_mkwrite(vmf, page);
+		if (ret == VM_FAULT_NOPAGE)
+			set_bit(vmf->pgoff, s->dirty);
 	} else {
 		ret = vmf_insert_usermap_page(vmf, page);
 	}

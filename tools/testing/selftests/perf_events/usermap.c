@@ -226,7 +226,7 @@ TEST_F(ring, geometry)
 }
 
 /* The ring's bytes are those that the kernel wrote, on each page. */
-TEST_F(ring, contents)
+TEST_F_TIMEOUT(ring, contents, 120)
 {
 	uint64_t wanted = self->len + self->len / 2;
 
