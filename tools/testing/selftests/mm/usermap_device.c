@@ -104,6 +104,15 @@ static long touch(char *p, unsigned int nr, bool write)
 	return faults() - before;
 }
 
+/* All pages have what touch() wrote. */
+static bool is_touched(char *p)
+{
+	for (unsigned int i = 0; i < NR; i++)
+		if (READ_ONCE(*word(p, i)) != i + 1)
+			return false;
+	return true;
+}
+
 /* Accesses that may be answered by SIGBUS. */
 static __thread sigjmp_buf after_sigbus;
 static __thread bool may_sigbus;
@@ -165,7 +174,6 @@ FIXTURE_VARIANT_ADD(device, dirty_bit)
 
 FIXTURE_SETUP(device)
 {
-	page_size = sysconf(_SC_PAGESIZE);
 	signal(SIGBUS, sigbus);
 	if (access(DEVICE, F_OK))
 		SKIP(return, "no " DEVICE ": CONFIG_SAMPLE_USERMAP_DEVICE");
@@ -181,11 +189,19 @@ FIXTURE_SETUP(device)
 	ASSERT_NE(self->dirty, NULL);
 }
 
+/* What they name then can be somebody else's. */
+static void unmap_and_close(char **p, int *fd)
+{
+	munmap(*p, NR * page_size);
+	close(*fd);
+	*p = MAP_FAILED;
+	*fd = -1;
+}
+
 FIXTURE_TEARDOWN(device)
 {
 	free(self->dirty);
-	munmap(self->p, NR * page_size);
-	close(self->fd);
+	unmap_and_close(&self->p, &self->fd);
 	write_string(PLUGGED, "1");
 }
 
@@ -246,15 +262,70 @@ TEST_F(device, populate_mlock)
 	EXPECT_EQ(0, munlock(self->p, NR * page_size));
 }
 
+/* Whether it is mapped: all of it, none of it, or else. */
+static enum mapped { NONE, ALL, SOME } mapped(const char *p)
+{
+	const size_t nr = count_typed(p, NR * page_size);
+
+	return nr == NR ? ALL : nr ? SOME : NONE;
+}
+
+#define MAPPED(old, new)	((old) * 4 + (new))
+
+/*
+ * What a child has of the mapping @p after mlockall(), and of one that it makes
+ * then. Its locks go with it.
+ */
+static int mlockall_in_child(const char *p, int fd, int flags)
+{
+	const pid_t pid = fork();
+	char *q;
+
+	if (!pid) {
+		if (mlockall(flags))
+			_exit(255);
+		q = map(fd);
+		_exit(q == MAP_FAILED ? 254 : MAPPED(mapped(p), mapped(q)));
+	}
+	return reap(pid);
+}
+
+TEST_F(device, populate_mlockall)
+{
+	EXPECT_EQ(MAPPED(NONE, ALL),
+		  mlockall_in_child(self->p, self->fd, MCL_FUTURE));
+	EXPECT_EQ(MAPPED(ALL, NONE),
+		  mlockall_in_child(self->p, self->fd, MCL_CURRENT));
+	EXPECT_EQ(MAPPED(ALL, ALL),
+		  mlockall_in_child(self->p, self->fd,
+				    MCL_CURRENT | MCL_FUTURE));
+}
+
+/* What is to be locked as it is touched is left alone until then. */
+TEST_F(device, populate_onfault)
+{
+	EXPECT_EQ(MAPPED(NONE, NONE),
+		  mlockall_in_child(self->p, self->fd,
+				    MCL_CURRENT | MCL_ONFAULT));
+	EXPECT_EQ(MAPPED(NONE, NONE),
+		  mlockall_in_child(self->p, self->fd,
+				    MCL_FUTURE | MCL_ONFAULT));
+	ASSERT_EQ(0, mlock2(self->p, NR * page_size, MLOCK_ONFAULT));
+	EXPECT_EQ(NONE, mapped(self->p));
+	EXPECT_EQ(0, munlock(self->p, NR * page_size));
+}
+
 TEST_F(device, populate_beyond)
 {
-	char *last = map_at(self->fd, USERMAP_DEVICE_PAGES - 1, 1, RW,
-			    MAP_SHARED);
+	/* With a page after it that can be unmapped: it is nobody else's. */
+	char *last = mmap(NULL, 2 * page_size, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	ASSERT_NE(MAP_FAILED, last);
+	ASSERT_EQ(last, mmap(last, page_size, RW, MAP_SHARED | MAP_FIXED,
+			     self->fd, (USERMAP_DEVICE_PAGES - 1) * page_size));
 	expect_errno(EFAULT, mremap(last, page_size, 2 * page_size,
 				    MREMAP_MAYMOVE));
-	/* Whatever may follow it is not mapped. */
 	ASSERT_EQ(0, munmap(last + page_size, page_size));
 	expect_errno(ENOMEM, madvise(last, 2 * page_size, MADV_POPULATE_READ));
 	EXPECT_EQ(0, touch(last, 1, false));
@@ -281,6 +352,57 @@ TEST_F(device, populate_revoked)
 	expect_errno(EFAULT, madvise(self->p, NR * page_size,
 				     MADV_POPULATE_WRITE));
 	expect_errno(ENOMEM, mlock(self->p, NR * page_size));
+}
+
+/*
+ * A child populates, by mmap() or by madvise(), gets SIGKILL as soon as the first
+ * page is there, and leaves so many pages to the session.
+ */
+#define KILL_PAGES	(256 * NR)
+
+static long populate_and_kill(bool at_mmap)
+{
+	const long before = count_all_typed();
+	const int fd = device();
+	char *p = mmap(NULL, KILL_PAGES * page_size, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char pagemap[32];
+	uint64_t entry;
+	bool started;
+	long nr = -1;
+	pid_t pid;
+
+	pid = fork();
+	if (pid < 0)
+		return -1;
+	if (!pid) {
+		mmap(p, KILL_PAGES * page_size, RW, MAP_SHARED | MAP_FIXED |
+		     (at_mmap ? MAP_POPULATE : 0), fd, 0);
+		madvise(p, KILL_PAGES * page_size, MADV_POPULATE_WRITE);
+		pause();
+	}
+	snprintf(pagemap, sizeof(pagemap), "/proc/%d/pagemap", pid);
+	started = wait_until(read_entry(pagemap, (uintptr_t)p / page_size,
+					&entry) && entry & PM_PRESENT);
+	kill(pid, SIGKILL);
+	if (reap(pid) == 256 + SIGKILL && started)
+		nr = count_all_typed() - before;
+	munmap(p, KILL_PAGES * page_size);
+	close(fd);
+	return nr;
+}
+
+/* It ends where it is; it may end before the signal is sent, but not always. */
+TEST_F_TIMEOUT(device, populate_killed, 240)
+{
+	for (int at_mmap = 0; at_mmap <= 1; at_mmap++) {
+		long nr;
+
+		ASSERT_TRUE(wait_until((nr = populate_and_kill(at_mmap)) !=
+				       KILL_PAGES));
+		EXPECT_LT(0, nr);
+		TH_LOG("killed after %ld of %u pages", nr, KILL_PAGES);
+	}
 }
 
 /* Session. */
@@ -388,45 +510,126 @@ static int receive_fd(int sock)
 	return fd;
 }
 
-/* Who gets the file gets the session, and neither more nor less than it may. */
+/* What somebody else finds, who has nothing but the socket: 0 if all is well. */
+static int receive_session(int sock)
+{
+	int fd, fd_readonly;
+	char *p, *q;
+
+	if (setgid(65534) || setuid(65534))
+		return 1;
+	fd = receive_fd(sock);
+	fd_readonly = receive_fd(sock);
+	p = map(fd);
+	q = map(fd);
+	if (p == MAP_FAILED || q == MAP_FAILED)
+		return 2;
+	if (!is_touched(p))
+		return 3;
+	*word(p, 1) = 99;
+	if (*word(q, 1) != 99)
+		return 4;
+	if (map(fd_readonly) != MAP_FAILED || errno != EACCES)
+		return 5;
+	return 0;
+}
+
+/*
+ * Who gets the file gets the session, and neither more nor less than it may.
+ * Whose it was is gone before it arrives: only the message keeps it.
+ */
 TEST_F(device, session_is_passed_on)
 {
-	int sock[2], status, readonly = open(DEVICE, O_RDONLY | O_CLOEXEC);
+	int sock[2], readonly = open(DEVICE, O_RDONLY | O_CLOEXEC);
 	pid_t pid;
 
 	ASSERT_GE(readonly, 0);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock))
-		SKIP(return, "no socketpair(): CONFIG_UNIX");
-	*word(self->p, 0) = 1;
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock));
+	touch(self->p, NR, true);
+	ASSERT_TRUE(send_fd(sock[0], self->fd));
+	ASSERT_TRUE(send_fd(sock[0], readonly));
+	close(readonly);
+	unmap_and_close(&self->p, &self->fd);
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(receive_session(sock[1]));
+	EXPECT_EQ(0, reap(pid));
+	close(sock[0]);
+	close(sock[1]);
+}
+
+/*
+ * The pages stay until the last of file and mapping goes, or the device: of all
+ * the machine's usermap pages there are so many more than @before.
+ */
+#define expect_pages(before, nr)	\
+	EXPECT_EQ((before) + (nr), count_all_typed())
+
+TEST_F(device, freed_with_file)
+{
+	const long before = count_all_typed();
+	char *p;
+
+	touch(self->p, NR, true);
+	ASSERT_EQ(0, munmap(self->p, NR * page_size));
+	expect_pages(before, NR);
+	p = map(self->fd);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_TRUE(is_touched(p));
+	self->p = p;
+	unmap_and_close(&self->p, &self->fd);
+	expect_pages(before, 0);
+}
+
+TEST_F(device, freed_with_mapping)
+{
+	const long before = count_all_typed();
+
+	touch(self->p, NR, true);
+	ASSERT_EQ(0, close(self->fd));
+	self->fd = -1;
+	EXPECT_TRUE(is_touched(self->p));
+	ASSERT_EQ(0, munmap(self->p + page_size, (NR - 1) * page_size));
+	expect_pages(before, NR);
+	unmap_and_close(&self->p, &self->fd);
+	expect_pages(before, 0);
+}
+
+TEST_F(device, freed_with_child)
+{
+	const long before = count_all_typed();
+	int parent[2];
+	pid_t pid;
+
+	touch(self->p, NR, true);
+	ASSERT_EQ(0, pipe(parent));
 	pid = fork();
 	ASSERT_GE(pid, 0);
 	if (!pid) {
-		int fd, fd_readonly;
-		char *p;
+		char byte;
 
-		munmap(self->p, NR * page_size);
-		close(self->fd);
-		close(readonly);
-		if (setgid(65534) || setuid(65534))
-			_exit(1);
-		fd = receive_fd(sock[1]);
-		fd_readonly = receive_fd(sock[1]);
-		p = map(fd);
-		if (p == MAP_FAILED || *word(p, 0) != 1)
-			_exit(2);
-		*word(p, 1) = 2;
-		if (map(fd_readonly) != MAP_FAILED || errno != EACCES)
-			_exit(3);
-		_exit(0);
+		close(parent[1]);
+		/* The end of the file, when the parent has closed it. */
+		_exit(read(parent[0], &byte, 1) || !is_touched(self->p));
 	}
-	EXPECT_TRUE(send_fd(sock[0], self->fd));
-	EXPECT_TRUE(send_fd(sock[0], readonly));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
-	EXPECT_EQ(2, *word(self->p, 1));
-	close(readonly);
-	close(sock[0]);
-	close(sock[1]);
+	unmap_and_close(&self->p, &self->fd);
+	expect_pages(before, NR);
+	close(parent[1]);
+	EXPECT_EQ(0, reap(pid));
+	expect_pages(before, 0);
+	close(parent[0]);
+}
+
+TEST_F(device, freed_by_revoke)
+{
+	const long before = count_all_typed();
+
+	touch(self->p, NR, true);
+	expect_pages(before, NR);
+	ASSERT_TRUE(write_string(PLUGGED, "0"));
+	expect_pages(before, 0);
 }
 
 TEST_F(device, mmap_without_right)
@@ -537,76 +740,118 @@ TEST_F(device, revoke_during_populate)
 /*
  * Threads that do what a program may do to a mapping, while the device comes
  * and goes. Each thread has sessions of its own, and finds in them what it
- * wrote, 0 where it did not, or SIGBUS from some time on.
+ * wrote, 0 where it did not, or SIGBUS from the time on when mmap() says that
+ * the device is gone.
  */
 #define RACE_PAGES	8U
 
-struct racer {
-	pthread_t thread;
-	unsigned int seed;
-	bool *stop;
-	unsigned long sessions, accesses, revoked, wrong;
+struct race {
+	bool stop;
+	/* How often the device was unplugged. */
+	unsigned int round;
+	/* By round: those whose session is in use, and who will notice its end. */
+	unsigned int *live;
+	unsigned long sessions, accesses, revoked, forks, moves, wrong;
 };
 
-/* Accesses to all pages, but for those unmapped; false once it is revoked. */
-static bool race_access(struct racer *r, char *p, unsigned int first,
+struct racer {
+	pthread_t thread;
+	unsigned int seed, round;
+	struct race *race;
+};
+
+#define add(counter, n)	__atomic_add_fetch(&(counter), n, __ATOMIC_RELAXED)
+
+/* SIGBUS was right only if the session is dead. */
+static void race_revoked(struct race *race, int fd)
+{
+	if (map(fd) == MAP_FAILED && errno == ENODEV)
+		add(race->revoked, 1);
+	else
+		add(race->wrong, 1);
+}
+
+/* Accesses to all pages; false once it is revoked. */
+static bool race_access(struct racer *r, int fd, char *p,
 			unsigned long *written)
 {
-	for (unsigned int i = first; i < RACE_PAGES; i++) {
+	for (unsigned int i = 0; i < RACE_PAGES; i++) {
 		unsigned long value, next = rand_r(&r->seed) | 1;
 
-		r->accesses++;
-		if (!try_read(word(p, i), &value))
+		if (!try_read(word(p, i), &value)) {
+			race_revoked(r->race, fd);
 			return false;
+		}
 		if (value != written[i])
-			r->wrong++;
+			add(r->race->wrong, 1);
 		if (next & 2)
 			continue;
 		/* Whether it was done before SIGBUS does not matter. */
-		if (!try_write(word(p, i), next))
+		if (!try_write(word(p, i), next)) {
+			race_revoked(r->race, fd);
 			return false;
+		}
 		written[i] = next;
 	}
+	add(r->race->accesses, RACE_PAGES);
 	return true;
 }
 
-static void race_fork(struct racer *r, char *p, unsigned long *written)
+static void race_fork(struct racer *r, int fd, char *p, unsigned long *written)
 {
-	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
-		r->wrong = 0;
-		race_access(r, p, 0, written);
-		_exit(!!r->wrong);
+		/* Its own, to say how it ended. */
+		struct race race = {};
+
+		r->race = &race;
+		race_access(r, fd, p, written);
+		_exit(!!race.wrong);
 	}
-	if (pid > 0 && waitpid(pid, &status, 0) == pid && status)
-		r->wrong++;
+	if (pid < 0)
+		return;
+	add(r->race->forks, 1);
+	if (reap(pid))
+		add(r->race->wrong, 1);
+}
+
+/* To a place that is its own before and after; where it is then. */
+static char *race_move(struct racer *r, char *p)
+{
+	const size_t len = RACE_PAGES * page_size;
+	char *q = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (q == MAP_FAILED)
+		return p;
+	if (mremap(p, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, q) != q) {
+		munmap(q, len);
+		return p;
+	}
+	add(r->race->moves, 1);
+	return q;
 }
 
 static void race_session(struct racer *r, int fd)
 {
 	const size_t len = RACE_PAGES * page_size;
 	unsigned long written[RACE_PAGES] = {};
-	char *p, *q;
-	bool ok = true;
+	bool live = false, ok = true, forks = false;
+	char *p;
 
 	p = map_at(fd, 0, RACE_PAGES, RW, MAP_SHARED);
 	if (p == MAP_FAILED)
 		return;
-	while (ok && !READ_ONCE(*r->stop)) {
+	while (ok && !forks && !READ_ONCE(r->race->stop)) {
 		switch (rand_r(&r->seed) % 16) {
-		case 0:
-			q = mremap(p, len, len, MREMAP_MAYMOVE |
-				   MREMAP_DONTUNMAP);
+		case 0:	/* There cannot be two. */
+			if (mremap(p, len, len, MREMAP_MAYMOVE |
+				   MREMAP_DONTUNMAP) != MAP_FAILED ||
+			    errno != EINVAL)
+				add(r->race->wrong, 1);
 			break;
-		case 1:	/* The hole is another thread's, if it is quick. */
-			q = mmap(NULL, len, PROT_NONE, MAP_PRIVATE |
-				 MAP_ANONYMOUS, -1, 0);
-			q = mremap(p, len, len, MREMAP_MAYMOVE | MREMAP_FIXED,
-				   q);
-			if (q != MAP_FAILED)
-				p = q;
+		case 1:
+			p = race_move(r, p);
 			break;
 		case 2:
 			madvise(p, len, MADV_DONTNEED);
@@ -619,20 +864,24 @@ static void race_session(struct racer *r, int fd)
 			mprotect(p + page_size, page_size, RW);
 			break;
 		case 5:
-			if (rand_r(&r->seed) % 8)
-				break;
 			/* The child writes; there is no telling what. */
-			madvise(p, len, MADV_DONTNEED);
-			ok = race_access(r, p, 0, written);
-			if (ok)
-				race_fork(r, p, written);
-			goto out;
+			forks = rand_r(&r->seed) % 4 == 0;
+			break;
 		default:
-			ok = race_access(r, p, 0, written);
+			ok = race_access(r, fd, p, written);
+			if (ok && !live) {
+				live = true;
+				add(r->race->live[r->round], 1);
+			}
 		}
 	}
-	r->revoked += !ok;
-out:
+	if (live)
+		add(r->race->live[r->round], -1);
+	if (forks) {
+		madvise(p, len, MADV_DONTNEED);
+		if (race_access(r, fd, p, written))
+			race_fork(r, fd, p, written);
+	}
 	munmap(p, len);
 }
 
@@ -640,16 +889,19 @@ static void *race_thread(void *arg)
 {
 	struct racer *r = arg;
 
-	while (!READ_ONCE(*r->stop)) {
-		int fd = device();
+	while (!READ_ONCE(r->race->stop)) {
+		int fd;
 
+		/* Or an earlier one, if the next begins now. */
+		r->round = READ_ONCE(r->race->round);
+		fd = device();
 		if (fd < 0) {
 			if (errno != ENODEV)
-				r->wrong++;
+				add(r->race->wrong, 1);
 			sched_yield();
 			continue;
 		}
-		r->sessions++;
+		add(r->race->sessions, 1);
 		race_session(r, fd);
 		close(fd);
 	}
@@ -661,38 +913,99 @@ TEST_F_TIMEOUT(device, revoke_race, 3600)
 	const unsigned int rounds = env("USERMAP_ROUNDS", 100);
 	const unsigned int nr = env("USERMAP_THREADS", 64);
 	const unsigned int seed = env("USERMAP_SEED", time(NULL));
+	const long before = count_all_typed();
 	struct racer *racers = calloc(nr, sizeof(*racers));
-	unsigned long sessions = 0, accesses = 0, revoked = 0, wrong = 0;
-	bool stop = false;
+	struct race race = { .live = calloc(rounds + 1, sizeof(*race.live)) };
 
 	ASSERT_NE(NULL, racers);
+	ASSERT_NE(NULL, race.live);
 	for (unsigned int i = 0; i < nr; i++) {
 		racers[i].seed = seed + i;
-		racers[i].stop = &stop;
+		racers[i].race = &race;
 		ASSERT_EQ(0, pthread_create(&racers[i].thread, NULL,
 					    race_thread, &racers[i]));
 	}
 	for (unsigned int i = 0; i < rounds; i++) {
+		/* Not before it hits somebody. */
+		ASSERT_TRUE(wait_until(READ_ONCE(race.live[i]) >= nr / 4));
 		ASSERT_TRUE(write_string(PLUGGED, "0"));
+		WRITE_ONCE(race.round, i + 1);
 		ASSERT_TRUE(write_string(PLUGGED, "1"));
-		/* Let some of them get somewhere. */
-		for (unsigned int j = rand() % 4; j--; )
-			sched_yield();
 	}
-	WRITE_ONCE(stop, true);
-	for (unsigned int i = 0; i < nr; i++) {
+	WRITE_ONCE(race.stop, true);
+	for (unsigned int i = 0; i < nr; i++)
 		pthread_join(racers[i].thread, NULL);
-		sessions += racers[i].sessions;
-		accesses += racers[i].accesses;
-		revoked += racers[i].revoked;
-		wrong += racers[i].wrong;
-	}
 	free(racers);
-	TH_LOG("seed %u: %lu sessions, %lu revoked in use, %lu accesses",
-	       seed, sessions, revoked, accesses);
-	EXPECT_EQ(0, wrong);
-	EXPECT_NE(0, accesses);
-	EXPECT_NE(0, revoked);
+	free(race.live);
+	TH_LOG("seed %u: %lu sessions, %lu revoked in use, %lu accesses, %lu forks, %lu moves",
+	       seed, race.sessions, race.revoked, race.accesses, race.forks,
+	       race.moves);
+	EXPECT_EQ(0, race.wrong);
+	EXPECT_NE(0, race.accesses);
+	EXPECT_NE(0, race.forks);
+	EXPECT_NE(0, race.moves);
+	/* In each round a quarter of the threads, but for those that left. */
+	EXPECT_LE(rounds, race.revoked);
+	expect_pages(before, 0);
+}
+
+/*
+ * Threads that fault on the same pages of one session: whose page comes too late
+ * frees it again, and nobody has written to it.
+ */
+#define FAULT_THREADS	4U
+#define FAULT_PAGES	(64 * NR)
+
+struct faulter {
+	pthread_t thread;
+	pthread_barrier_t *barrier;
+	unsigned int id;
+	char *p;
+};
+
+static void *fault_thread(void *arg)
+{
+	struct faulter *f = arg;
+
+	for (unsigned int i = 0; i < FAULT_PAGES; i++) {
+		unsigned long *at = word(f->p, i) + f->id;
+
+		if (i % NR == 0)
+			pthread_barrier_wait(f->barrier);
+		if ((i + f->id) % 2)
+			READ_ONCE(*at);
+		WRITE_ONCE(*at, i + 1);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(device, fault_race, 120)
+{
+	const long before = count_all_typed();
+	struct faulter faulters[FAULT_THREADS];
+	pthread_barrier_t barrier;
+	unsigned int lost = 0;
+	char *p = map_at(self->fd, 0, FAULT_PAGES, RW, MAP_SHARED);
+
+	ASSERT_NE(MAP_FAILED, p);
+	pthread_barrier_init(&barrier, NULL, FAULT_THREADS);
+	for (unsigned int i = 0; i < FAULT_THREADS; i++) {
+		faulters[i] = (struct faulter){
+			.barrier = &barrier, .id = i, .p = p,
+		};
+		ASSERT_EQ(0, pthread_create(&faulters[i].thread, NULL,
+					    fault_thread, &faulters[i]));
+	}
+	for (unsigned int i = 0; i < FAULT_THREADS; i++)
+		pthread_join(faulters[i].thread, NULL);
+	for (unsigned int i = 0; i < FAULT_PAGES; i++)
+		for (unsigned int j = 0; j < FAULT_THREADS; j++)
+			lost += word(p, i)[j] != i + 1;
+	EXPECT_EQ(0, lost);
+	expect_pages(before, FAULT_PAGES);
+	munmap(p, FAULT_PAGES * page_size);
+	unmap_and_close(&self->p, &self->fd);
+	expect_pages(before, 0);
 }
 
 /* Dirty tracking. */
@@ -875,4 +1188,8 @@ TEST_F_TIMEOUT(device, dirty_race, 600)
 	munmap(other, NR * page_size);
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	page_size = sysconf(_SC_PAGESIZE);
+	return test_harness_run(argc, argv);
+}
