@@ -929,6 +929,7 @@ TEST_F_TIMEOUT(device, revoke_race, 3600)
 	const unsigned int seed = env("USERMAP_SEED", time(NULL));
 	const long before = count_all_typed();
 	struct racer *racers = calloc(nr, sizeof(*racers));
+	unsigned long hits = 0;
 	struct race race = { .live = calloc(rounds + 1, sizeof(*race.live)) };
 
 	ASSERT_NE(NULL, racers);
@@ -940,9 +941,11 @@ TEST_F_TIMEOUT(device, revoke_race, 3600)
 					    race_thread, &racers[i]));
 	}
 	for (unsigned int i = 0; i < rounds; i++) {
-		/* Each fourth time not before it hits somebody. */
-		if (i % 4 == 0)
+		/* Now and then not before it hits somebody. */
+		if (i % 16 == 0) {
 			ASSERT_TRUE(wait_until(READ_ONCE(race.live[i]) > nr / 16));
+			hits++;
+		}
 		ASSERT_TRUE(write_string(PLUGGED, "0"));
 		WRITE_ONCE(race.round, i + 1);
 		ASSERT_TRUE(write_string(PLUGGED, "1"));
@@ -961,7 +964,7 @@ TEST_F_TIMEOUT(device, revoke_race, 3600)
 	       race.moves);
 	EXPECT_EQ(0, race.wrong);
 	EXPECT_NE(0, race.accesses);
-	EXPECT_LE(rounds / 4, race.revoked);
+	EXPECT_LE(hits, race.revoked);
 	EXPECT_EQ(before, count_all_typed());
 }
 
