@@ -48,8 +48,8 @@ mutate: tree	## break each rule of the contract; a test must notice
 	@harness/mutate
 	@harness/cocci-mutate
 
-bench: tree	## count the instructions of mmap() and munmap(), before and after
-	@harness/install bench
+bench: tree	## count the instructions of mmap() and munmap(), before and after (ARCH=arm64)
+	@harness/install bench $(filter arm64,$(ARCH))
 	@harness/bench
 
 clean:	## remove what was built, but not build/linux

@@ -6,8 +6,9 @@
  *	NUMBER INSTRUCTIONS LINES-READ LINES-WRITTEN ATOMICS
  *
  * where the lines are those of 64 bytes that hold struct pages, counted once,
- * and an atomic is an instruction with a LOCK prefix, or xchg with memory; then
- * `ADDRESS COUNT` for each instruction that ran.
+ * and an atomic is, on x86_64, an instruction with a LOCK prefix, or xchg with
+ * memory, on arm64 one of LSE, or a store exclusive; then `ADDRESS COUNT` for each
+ * instruction that ran.
  *
  * usage: -plugin bench-plugin.so,out=FILE
  */
@@ -22,6 +23,10 @@
 typedef uint64_t plugin_id;
 struct plugin_tb;
 struct plugin_insn;
+struct plugin_info {
+	const char *target_name;
+	/* and more */
+};
 size_t qemu_plugin_tb_n_insns(const struct plugin_tb *tb);
 struct plugin_insn *qemu_plugin_tb_get_insn(const struct plugin_tb *tb, size_t i);
 const void *qemu_plugin_insn_data(const struct plugin_insn *insn);
@@ -39,8 +44,7 @@ bool qemu_plugin_mem_is_store(uint32_t info);
 int qemu_plugin_version = 1;
 
 #define MARK		(UINT64_C(1) << 45)
-#define PAGES_START	UINT64_C(0xffffea0000000000)	/* with nokaslr */
-#define PAGES_END	UINT64_C(0xffffeb0000000000)
+#define PAGES_SIZE	(UINT64_C(1) << 40)
 #define NR_LINES	(UINT64_C(1) << 22)
 #define NR_INSNS	(1 << 20)
 
@@ -52,6 +56,10 @@ struct insn {
 	uint64_t count;
 	bool atomic;
 };
+
+/* vmemmap, with nokaslr; on arm64 with 4K pages and 48 bits of address. */
+static uint64_t pages_start = UINT64_C(0xffffea0000000000);
+static bool (*is_atomic)(const uint8_t *code, size_t size);
 
 static uint8_t lines[NR_LINES];
 static struct insn insns[NR_INSNS];
@@ -99,8 +107,8 @@ static void access_memory(unsigned int cpu, uint32_t info, uint64_t address,
 		start();
 	else if (address == MARK + 1 && qemu_plugin_mem_is_store(info))
 		stop();
-	else if (inside && address >= PAGES_START && address < PAGES_END)
-		lines[(address - PAGES_START) / 64 % NR_LINES] |=
+	else if (inside && address - pages_start < PAGES_SIZE)
+		lines[(address - pages_start) / 64 % NR_LINES] |=
 			qemu_plugin_mem_is_store(info) ? WRITTEN : READ;
 }
 
@@ -121,7 +129,7 @@ static struct insn *lookup(uint64_t address)
 	return &insns[i];
 }
 
-static bool is_atomic(const uint8_t *code, size_t size)
+static bool is_atomic_x86(const uint8_t *code, size_t size)
 {
 	size_t i = 0;
 
@@ -134,6 +142,20 @@ static bool is_atomic(const uint8_t *code, size_t size)
 		i++;
 	/* xchg, unless both are registers */
 	return i + 1 < size && (code[i] & 0xfe) == 0x86 && code[i + 1] < 0xc0;
+}
+
+static bool is_atomic_arm64(const uint8_t *code, size_t size)
+{
+	uint32_t insn;
+
+	if (size != sizeof(insn))
+		return false;
+	memcpy(&insn, code, sizeof(insn));
+	return (insn & 0x3fc00000) == 0x08000000 ||	/* stxr, stxp, casp */
+	       (insn & 0xbfe07c00) == 0x08607c00 ||	/* caspa */
+	       (insn & 0x3fa07c00) == 0x08a07c00 ||	/* cas */
+	       (insn & 0x3f208c00) == 0x38200000 ||	/* ldadd and the like */
+	       (insn & 0x3f20fc00) == 0x38208000;	/* swp */
 }
 
 static void translate(plugin_id id, struct plugin_tb *tb)
@@ -151,9 +173,14 @@ static void translate(plugin_id id, struct plugin_tb *tb)
 	}
 }
 
-int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
+int qemu_plugin_install(plugin_id id, const struct plugin_info *info, int argc,
+			char **argv)
 {
-	(void)info;
+	is_atomic = is_atomic_x86;
+	if (!strcmp(info->target_name, "aarch64")) {
+		pages_start = UINT64_C(0xfffffdffc0000000);
+		is_atomic = is_atomic_arm64;
+	}
 	if (argc != 1 || strncmp(argv[0], "out=", 4))
 		return -1;
 	out = fopen(argv[0] + 4, "w");

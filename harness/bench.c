@@ -6,7 +6,8 @@
  * usage: /init [max=PAGES] [only=PAGES] GROUP...
  *
  * Each line on the console is `bench,WHAT,METHOD,OPERATION,PAGES,INSTRUCTIONS`,
- * where the figure is the least of five (of two above 16384 pages).
+ * where the figure is the least of five (of two above 16384 pages), and a multiple
+ * of what the line `bench-unit,INSTRUCTIONS` says.
  *
  * max= and only= go for the groups behind them. With only=PAGES, each measurement
  * of that size is made once, in the order of the lines, for harness/bench-plugin.c.
@@ -589,6 +590,7 @@ int main(int argc, char **argv)
 	begin();
 	end();
 
+	printf("bench-unit,%llu\n", (unsigned long long)count_unit());
 	check(insert_module("/bench-driver.ko", ""), "bench-driver.ko");
 	for (int i = 1; i < argc; i++) {
 		if (!strncmp(argv[i], "max=", 4))
