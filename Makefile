@@ -48,9 +48,10 @@ mutate: tree	## break each rule of the contract; a test must notice
 	@harness/mutate
 	@harness/cocci-mutate
 
-bench: tree	## count the instructions of mmap() and munmap(), before and after (ARCH=arm64)
-	@harness/install bench $(filter arm64,$(ARCH))
+bench: tree	## count the instructions of mmap() and munmap(), before and after
+	@harness/install bench arm64
 	@harness/bench
+	@ARCH=arm64 harness/bench
 
 clean:	## remove what was built, but not build/linux
 	rm -rf build/obj build/out build/results build/logs build/series build/pristine build/check
