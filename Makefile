@@ -54,4 +54,5 @@ bench: tree	## count the instructions of mmap() and munmap(), before and after
 	@ARCH=arm64 harness/bench
 
 clean:	## remove what was built, but not build/linux
-	rm -rf build/obj build/out build/results build/logs build/series build/pristine build/check
+	rm -rf $(addprefix build/,obj out results logs series pristine check bench \
+		cocci core mutant soak)
