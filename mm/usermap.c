@@ -335,11 +335,25 @@ static int fill_kaddrs(struct insertion *in, unsigned long addr, pte_t *pte,
 	return fill_each(in, addr, pte, nr_pages, true);
 }
 
+/* One flush does for a compound page. Each other page is a folio by itself. */
+static void flush_run(struct page *page, unsigned long nr_pages)
+{
+	struct page *end = page + nr_pages;
+
+	if (!ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE)
+		return;
+	while (page < end) {
+		struct folio *folio = page_folio(page);
+
+		flush_dcache_folio(folio);
+		page += folio_nr_pages(folio) - folio_page_idx(folio, page);
+	}
+}
+
 static int fill_contig(struct insertion *in, unsigned long addr, pte_t *pte,
 		       unsigned long nr_pages)
 {
 	const unsigned long end = in->done + nr_pages;
-	struct folio *flushed = NULL;
 	unsigned long run;
 
 	for (; in->done < end; in->done += run, pte += run) {
@@ -352,8 +366,7 @@ static int fill_contig(struct insertion *in, unsigned long addr, pte_t *pte,
 			in->typed += pages_of_type(page);
 		}
 		run = min(end, in->typed) - in->done;
-		for (unsigned long nr = 0; nr < run; nr++)
-			flush_once(page + nr, &flushed);
+		flush_run(page, run);
 		set_ptes(in->vma->vm_mm, addr, pte,
 			 pte_mkspecial(mk_pte(page, in->prot)), run);
 		addr += run * PAGE_SIZE;
