@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a program sees of the pages that the kernel shares with it: AF_XDP
- * rings, bpf ring buffers, kcov areas, ALSA records.
+ * rings, bpf ring buffers, kcov areas, ALSA records, the buffers of usbmon, sg
+ * and comedi, command buffers of ublk, what KVM has for each vcpu.
  *
  * How the kernel maps them may change, from refcounted pages to usermap pages;
  * what a program sees may not. So all tests hold for both, but for what asks
@@ -13,9 +14,15 @@
 #include <stdlib.h>
 
 #include <linux/bpf.h>
+#include <linux/comedi.h>
 #include <linux/if_xdp.h>
+#include <linux/io_uring.h>
 #include <linux/kcov.h>
+#include <linux/kvm.h>
+#include <linux/ublk_cmd.h>
+#include <linux/usbdevice_fs.h>
 #include <net/if.h>
+#include <scsi/sg.h>
 #include <sound/asound.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -36,6 +43,16 @@
 #define DATA_PAGES	4
 #define KCOV_PAGES	5
 #define ALSA_DEVICE	"/dev/snd/pcmC0D0p"
+#define USBMON_DEVICE	"/dev/usbmon0"
+#define SG_DEVICE	"/dev/sg0"
+#define SG_PAGES	20	/* of more than one allocation */
+#ifndef SG_FLAG_MMAP_IO
+#define SG_FLAG_MMAP_IO	4
+#endif
+#define COMEDI_DEVICE	"/dev/comedi0"
+#define UBLK_DEPTH	512
+#define UBLK_IO_SIZE	65536
+#define DIRTY_PAGES	4
 
 /* For the tests that expect a difference. */
 static bool has_usermap;
@@ -244,6 +261,326 @@ static bool alsa_hw_params(int fd)
 	return !ioctl(fd, SNDRV_PCM_IOCTL_HW_PARAMS, &params);
 }
 
+/* usbmon, see Documentation/usb/usbmon.rst */
+
+#define MON_IOCT_RING_SIZE	_IO(0x92, 4)
+#define MON_IOCQ_RING_SIZE	_IO(0x92, 5)
+#define MON_IOCX_MFETCH		_IOWR(0x92, 7, struct mon_bin_mfetch)
+#define MON_HEADER		48	/* what read() has of it */
+
+struct mon_bin_mfetch {
+	__u32 *offvec;
+	__u32 nfetch;
+	__u32 nflush;
+};
+
+static int usbmon_open(void)
+{
+	return ret_errno(open(USBMON_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+}
+
+static size_t usbmon_pages(int fd)
+{
+	int size = ioctl(fd, MON_IOCQ_RING_SIZE);
+
+	return size < 0 ? 0 : size / page_size;
+}
+
+static int usbmon_set_pages(int fd, size_t pages)
+{
+	return ret_errno(ioctl(fd, MON_IOCT_RING_SIZE, pages * page_size));
+}
+
+/* sg */
+
+static int sg_set_pages(int fd, int pages)
+{
+	int size = pages * page_size;
+
+	return ret_errno(ioctl(fd, SG_SET_RESERVED_SIZE, &size));
+}
+
+static size_t sg_pages(int fd)
+{
+	int size;
+
+	return ioctl(fd, SG_GET_RESERVED_SIZE, &size) ? 0 : size / page_size;
+}
+
+static int sg_open(void)
+{
+	int fd = open(SG_DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (sg_set_pages(fd, SG_PAGES) || sg_pages(fd) != SG_PAGES) {
+		close(fd);
+		return -ENOMEM;
+	}
+	return fd;
+}
+
+/* comedi: what is mapped read-only is the buffer of another subdevice. */
+
+#define COMEDI_AI	0
+#define COMEDI_AO	1
+
+static int comedi_open_ro(void)
+{
+	return ret_errno(open(COMEDI_DEVICE, O_RDONLY | O_CLOEXEC));
+}
+
+static int comedi_open(void)
+{
+	return ret_errno(open(COMEDI_DEVICE, O_RDWR | O_CLOEXEC));
+}
+
+/* The size of the buffer in pages; set before if @pages is not 0. -errno. */
+static int comedi_buf_pages(int fd, int subdevice, size_t pages)
+{
+	struct comedi_bufconfig bc = {
+		.subdevice = subdevice,
+		.size = pages * page_size,
+	};
+
+	if (ioctl(fd, COMEDI_BUFCONFIG, &bc))
+		return -errno;
+	return bc.size / page_size;
+}
+
+static size_t comedi_pages(int fd)
+{
+	int pages = comedi_buf_pages(fd, COMEDI_AI, 0);
+
+	return pages < 0 ? 0 : pages;
+}
+
+/* ublk */
+
+/* An io_uring for commands. */
+struct uring {
+	int fd;
+	size_t len, sqes_len;
+	char *rings;
+	struct io_uring_sqe *sqes;
+	struct io_uring_params params;
+};
+
+static void uring_close(struct uring *ring)
+{
+	munmap(ring->sqes, ring->sqes_len);
+	munmap(ring->rings, ring->len);
+	close(ring->fd);
+}
+
+static bool uring_open(struct uring *ring)
+{
+	*ring = (struct uring){ .params.flags = IORING_SETUP_SQE128 };
+	ring->fd = syscall(__NR_io_uring_setup, 8, &ring->params);
+	if (ring->fd < 0)
+		return false;
+	ring->len = ring->params.cq_off.cqes +
+		    ring->params.cq_entries * sizeof(struct io_uring_cqe);
+	ring->rings = mmap(NULL, ring->len, PROT_READ | PROT_WRITE, MAP_SHARED,
+			   ring->fd, IORING_OFF_SQ_RING);
+	ring->sqes_len = 2 * ring->params.sq_entries * sizeof(*ring->sqes);
+	ring->sqes = mmap(NULL, ring->sqes_len, PROT_READ | PROT_WRITE,
+			  MAP_SHARED, ring->fd, IORING_OFF_SQES);
+	if (ring->rings != MAP_FAILED && ring->sqes != MAP_FAILED)
+		return true;
+	uring_close(ring);
+	return false;
+}
+
+/* 0 or -errno, when @cmd_op of @fd has been taken; it may go on after that. */
+static int uring_submit(struct uring *ring, int fd, __u32 cmd_op,
+			const void *cmd, size_t len, __u64 user_data)
+{
+	__u32 *tail = (__u32 *)(ring->rings + ring->params.sq_off.tail);
+	__u32 *array = (__u32 *)(ring->rings + ring->params.sq_off.array);
+	__u32 index = *tail & (ring->params.sq_entries - 1);
+	struct io_uring_sqe *sqe = ring->sqes + 2 * index;
+	int ret;
+
+	memset(sqe, 0, 2 * sizeof(*sqe));
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = fd;
+	sqe->cmd_op = cmd_op;
+	sqe->user_data = user_data;
+	memcpy(sqe->cmd, cmd, len);
+	array[index] = index;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+	ret = syscall(__NR_io_uring_enter, ring->fd, 1, 0, 0, NULL, 0);
+	return ret < 0 ? -errno : 0;
+}
+
+/* What the next command that ends says. */
+static int uring_wait(struct uring *ring, __u64 *user_data)
+{
+	__u32 *head = (__u32 *)(ring->rings + ring->params.cq_off.head);
+	__u32 *tail = (__u32 *)(ring->rings + ring->params.cq_off.tail);
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	while (__atomic_load_n(tail, __ATOMIC_ACQUIRE) == *head) {
+		if (syscall(__NR_io_uring_enter, ring->fd, 0, 1,
+			    IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+			return -errno;
+	}
+	cqe = (void *)(ring->rings + ring->params.cq_off.cqes);
+	cqe += *head & (ring->params.cq_entries - 1);
+	ret = cqe->res;
+	if (user_data)
+		*user_data = cqe->user_data;
+	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+	return ret;
+}
+
+/* A command for the control device, and its answer. */
+static int ublk_control(__u32 op, struct ublksrv_ctrl_cmd cmd)
+{
+	int ret, control = open("/dev/ublk-control", O_RDWR | O_CLOEXEC);
+	struct uring ring;
+
+	if (control < 0)
+		return -errno;
+	if (!uring_open(&ring)) {
+		close(control);
+		return -ENODEV;
+	}
+	ret = uring_submit(&ring, control, op, &cmd, sizeof(cmd), 0) ?:
+	      uring_wait(&ring, NULL);
+	uring_close(&ring);
+	close(control);
+	return ret;
+}
+
+/* Add a device, and open the one for the server. */
+static int ublk_add(int depth, __u32 *id)
+{
+	struct ublksrv_ctrl_dev_info info = {
+		.nr_hw_queues = 1,
+		.queue_depth = depth,
+		.max_io_buf_bytes = UBLK_IO_SIZE,
+		.dev_id = -1,
+		.flags = UBLK_F_NO_AUTO_PART_SCAN,
+	};
+	struct ublksrv_ctrl_cmd cmd = {
+		.dev_id = -1,
+		.queue_id = -1,
+		.addr = (uintptr_t)&info,
+		.len = sizeof(info),
+	};
+	char name[32];
+	int fd, ret;
+
+	ret = ublk_control(UBLK_U_CMD_ADD_DEV, cmd);
+	if (ret)
+		return ret;
+	*id = info.dev_id;
+	snprintf(name, sizeof(name), "/dev/ublkc%u", info.dev_id);
+	fd = open(name, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The device goes with the last who uses it. */
+static int ublk_del(__u32 id)
+{
+	struct ublksrv_ctrl_cmd cmd = { .dev_id = id, .queue_id = -1 };
+
+	return ublk_control(UBLK_U_CMD_DEL_DEV_ASYNC, cmd);
+}
+
+/* A device that is there for as long as it is open or mapped. */
+static int ublk_open(void)
+{
+	__u32 id;
+	int fd, err;
+
+	fd = ublk_add(UBLK_DEPTH, &id);
+	if (fd < 0)
+		return fd;
+	err = ublk_del(id);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static size_t ublk_pages(int fd)
+{
+	return pages_for(UBLK_DEPTH * sizeof(struct ublksrv_io_desc));
+}
+
+/* KVM */
+
+static int kvm_vm(void)
+{
+	int vm, kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (kvm < 0)
+		return -errno;
+	vm = ret_errno(ioctl(kvm, KVM_CREATE_VM, 0));
+	close(kvm);
+	return vm;
+}
+
+static int kvm_vcpu(int vm)
+{
+	return ret_errno(ioctl(vm, KVM_CREATE_VCPU, 0));
+}
+
+/* To be called before there is a vcpu. */
+static int kvm_dirty_ring(int vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
+		.args[0] = DIRTY_PAGES * page_size,
+	};
+
+	if (ioctl(vm, KVM_CHECK_EXTENSION, cap.cap) <= 0)
+		return -ENODEV;
+	return ret_errno(ioctl(vm, KVM_ENABLE_CAP, &cap));
+}
+
+/* The vcpu keeps the machine. */
+static int kvm_open(void)
+{
+	int vm = kvm_vm(), vcpu;
+
+	if (vm < 0)
+		return vm;
+	vcpu = kvm_vcpu(vm);
+	close(vm);
+	return vcpu;
+}
+
+static int kvm_open_dirty(void)
+{
+	int vm = kvm_vm(), vcpu;
+
+	if (vm < 0)
+		return vm;
+	vcpu = kvm_dirty_ring(vm) ?: kvm_vcpu(vm);
+	close(vm);
+	return vcpu;
+}
+
+/* On x86 three: kvm_run, PIO data, coalesced MMIO. */
+static size_t kvm_pages(int fd)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	close(kvm);
+	return size < 0 ? 0 : size / page_size;
+}
+
+static size_t dirty_pages(int fd)
+{
+	return DIRTY_PAGES;
+}
+
 /*
  * One mapping of each kind.
  *
@@ -272,7 +609,16 @@ FIXTURE_VARIANT(map)
 	int too_long;
 	int too_short;
 	int bad_offset;
-	bool was_fault;		/* mapped by ->fault without usermap pages */
+	bool far_offset;	/* any will do; behind the end is SIGBUS */
+	bool expands;		/* by mremap() */
+	/* Without usermap pages: */
+	bool was_fault;		/* mapped by ->fault */
+	bool was_pfnmap;	/* mapped by remap_pfn_range() */
+	bool was_remote;	/* out of reach for /proc/PID/mem */
+	bool was_writable;	/* although mapped read-only */
+	/* With and without: */
+	bool is_fault;		/* mapped by ->fault */
+	bool io;		/* VM_IO */
 };
 
 FIXTURE_VARIANT_ADD(map, xsk_rx) {
@@ -334,6 +680,49 @@ FIXTURE_VARIANT_ADD(map, alsa_control) {
 	.open = alsa_open, .pages = one_page,
 	.offset = SNDRV_PCM_MMAP_OFFSET_CONTROL_NEW,
 	.too_long = -EINVAL, .bad_offset = -EBADFD, .was_fault = true,
+};
+
+FIXTURE_VARIANT_ADD(map, usbmon) {
+	.open = usbmon_open, .pages = usbmon_pages, .read_only = -EPERM,
+	.far_offset = true, .was_fault = true, .is_fault = true,
+};
+
+FIXTURE_VARIANT_ADD(map, sg) {
+	.open = sg_open, .pages = sg_pages, .too_long = -ENOMEM,
+	.bad_offset = -EINVAL, .was_fault = true, .was_remote = true,
+	.io = true,
+};
+
+FIXTURE_VARIANT_ADD(map, comedi_read) {
+	.open = comedi_open_ro, .pages = comedi_pages, .read_only = -EACCES,
+	.no_private = -EINVAL, .too_long = -EFAULT, .bad_offset = -EINVAL,
+	.was_pfnmap = true, .was_writable = true, .io = true,
+};
+
+FIXTURE_VARIANT_ADD(map, comedi_write) {
+	.open = comedi_open, .pages = comedi_pages,
+	.no_private = -EINVAL, .too_long = -EFAULT, .bad_offset = -EINVAL,
+	.was_pfnmap = true, .io = true,
+};
+
+FIXTURE_VARIANT_ADD(map, ublk) {
+	.open = ublk_open, .pages = ublk_pages,
+	.offset = UBLKSRV_CMD_BUF_OFFSET, .read_only = -EPERM,
+	/* Any offset within what the largest buffer would take is the same. */
+	.too_long = -EINVAL, .too_short = -EINVAL,
+	.was_pfnmap = true, .was_remote = true, .io = true,
+};
+
+FIXTURE_VARIANT_ADD(map, kvm_vcpu) {
+	.open = kvm_open, .pages = kvm_pages, .far_offset = true,
+	.expands = true, .was_fault = true, .is_fault = true,
+};
+
+FIXTURE_VARIANT_ADD(map, kvm_dirty_ring) {
+	.open = kvm_open_dirty, .pages = dirty_pages,
+	.page_offset = KVM_DIRTY_LOG_PAGE_OFFSET, .no_private = -EINVAL,
+	.far_offset = true, .expands = true, .was_fault = true,
+	.is_fault = true,
 };
 
 static off_t map_offset(const struct _fixture_variant_map *variant)
@@ -446,10 +835,13 @@ TEST_F(map, shared)
 
 TEST_F(map, read_only)
 {
+	bool writable = variant->was_writable && !has_usermap;
+
 	if (self->prot & PROT_WRITE)
 		return;
 	for (size_t i = 0; i < self->pages; i++)
-		EXPECT_EQ(SIGSEGV, probe_write(self->addr + i * page_size));
+		EXPECT_EQ(writable ? 0 : SIGSEGV,
+			  probe_write(self->addr + i * page_size));
 	EXPECT_EQ(-1, mprotect(self->addr, self->len, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(EACCES, errno);
 }
@@ -514,10 +906,27 @@ TEST_F(map, bad_offset)
 		  map_errno(self->fd, self->pages, self->prot, MAP_SHARED,
 			    offset + page_size));
 	/* Not so far that the sum of page offset and size overflows. */
-	EXPECT_NE(0, map_errno(self->fd, self->pages, self->prot, MAP_SHARED,
-			       offset + (1LL << 40)));
+	EXPECT_EQ(variant->far_offset,
+		  !map_errno(self->fd, self->pages, self->prot, MAP_SHARED,
+			     offset + (1LL << 40)));
 	EXPECT_EQ(-EINVAL, map_errno(self->fd, self->pages, self->prot,
 				     MAP_SHARED, offset + 1));
+}
+
+/* Pages that are not there do not keep mmap() from succeeding. */
+TEST_F(map, behind_end)
+{
+	char *addr;
+
+	if (!variant->far_offset)
+		return;
+	addr = mmap(NULL, self->len + page_size, self->prot, MAP_SHARED,
+		    self->fd, map_offset(variant));
+	ASSERT_NE(MAP_FAILED, addr);
+	EXPECT_EQ(SIGBUS, probe_read(addr + self->len));
+	EXPECT_TRUE(readable(addr, self->pages));
+	EXPECT_EQ(SIGBUS, probe_read(addr + self->len));
+	EXPECT_EQ(0, munmap(addr, self->len + page_size));
 }
 
 TEST_F(map, fork)
@@ -632,9 +1041,17 @@ TEST_F(map, mremap)
 	char *to, *moved;
 
 	fill(self->addr, nr, 0xb000);
-	EXPECT_EQ(MAP_FAILED, mremap(self->addr, self->len,
-				     self->len + page_size, MREMAP_MAYMOVE));
-	EXPECT_EQ(EFAULT, errno);
+	moved = mremap(self->addr, self->len, self->len + page_size,
+		       MREMAP_MAYMOVE);
+	if (variant->expands) {
+		ASSERT_NE(MAP_FAILED, moved);
+		self->addr = moved;
+		EXPECT_EQ(SIGBUS, probe_read(moved + self->len));
+		EXPECT_EQ(0, munmap(moved + self->len, page_size));
+	} else {
+		EXPECT_EQ(MAP_FAILED, moved);
+		EXPECT_EQ(EFAULT, errno);
+	}
 
 	to = mmap(NULL, self->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		  0);
@@ -660,9 +1077,15 @@ TEST_F(map, proc_mem)
 	ASSERT_GE(fd, 0);
 	ASSERT_NE(NULL, buf);
 	fill(self->addr, nr, 0xd000);
-	EXPECT_EQ((ssize_t)self->len, pread(fd, buf, self->len,
-					    (uintptr_t)self->addr));
-	EXPECT_EQ(0, memcmp(buf, self->addr, self->len));
+	if (variant->was_remote && !has_usermap) {
+		EXPECT_EQ(-1, pread(fd, buf, 1, (uintptr_t)self->addr));
+		EXPECT_EQ(EIO, errno);
+		nr = 0;
+	} else {
+		EXPECT_EQ((ssize_t)self->len, pread(fd, buf, self->len,
+						    (uintptr_t)self->addr));
+		EXPECT_EQ(0, memcmp(buf, self->addr, self->len));
+	}
 	if (nr) {
 		EXPECT_EQ(sizeof(word),
 			  pwrite(fd, &word, sizeof(word),
@@ -681,7 +1104,7 @@ TEST_F(map, counted)
 		SKIP(return, "/proc/kpageflags is for root");
 	EXPECT_EQ(has_usermap ? self->pages : 0,
 		  count_typed(self->addr, self->len));
-	EXPECT_EQ(has_usermap ? 0 : self->len / 1024,
+	EXPECT_EQ(has_usermap || variant->was_pfnmap ? 0 : self->len / 1024,
 		  smaps_field(self->addr, "Rss", NULL));
 }
 
@@ -695,8 +1118,8 @@ TEST_F(map, gup)
 
 	EXPECT_TRUE(readable(self->addr, self->pages));
 	ret = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
-	EXPECT_EQ(has_usermap ? -EFAULT : (ssize_t)sizeof(word),
-		  ret < 0 ? -errno : ret);
+	EXPECT_EQ(has_usermap || variant->io ? -EFAULT : (ssize_t)sizeof(word),
+		  ret_errno(ret));
 	EXPECT_EQ(0, mlock(self->addr, self->len));
 	EXPECT_EQ(0, munlock(self->addr, self->len));
 }
@@ -704,11 +1127,13 @@ TEST_F(map, gup)
 /* ... and what was mapped by ->fault does not come back. */
 TEST_F(map, madv_dontneed)
 {
-	bool comes_back = variant->was_fault && !has_usermap;
+	bool fault = has_usermap ? variant->is_fault : variant->was_fault;
+	bool refused = variant->io && !fault;
 
 	EXPECT_TRUE(readable(self->addr, self->pages));
-	EXPECT_EQ(0, madvise(self->addr, self->len, MADV_DONTNEED));
-	EXPECT_EQ(comes_back ? 0 : SIGBUS, probe_read(self->addr));
+	EXPECT_EQ(refused ? -EINVAL : 0,
+		  ret_errno(madvise(self->addr, self->len, MADV_DONTNEED)));
+	EXPECT_EQ(fault || refused ? 0 : SIGBUS, probe_read(self->addr));
 }
 
 TEST_F(map, freed)
@@ -1021,6 +1446,600 @@ TEST(alsa_both_ways)
 	EXPECT_EQ(0, munmap(status, page_size));
 	EXPECT_EQ(0, munmap(control, page_size));
 }
+
+/* A VMA may have more than the ring has. */
+TEST(usbmon_behind_end)
+{
+	int fd = usbmon_open();
+	size_t pages, len;
+	char *addr;
+
+	if (fd < 0)
+		SKIP(return, "no %s: %s", USBMON_DEVICE, strerror(-fd));
+	pages = usbmon_pages(fd);
+	len = (pages + 2) * page_size;
+	addr = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+	EXPECT_EQ(SIGBUS, probe_read(addr + pages * page_size));
+	EXPECT_TRUE(readable(addr, pages));
+	EXPECT_EQ(SIGBUS, probe_read(addr + (pages + 1) * page_size));
+	EXPECT_EQ(0, munmap(addr, len));
+
+	addr = mmap(NULL, 2 * page_size, PROT_READ, MAP_SHARED, fd,
+		    (pages - 1) * page_size);
+	ASSERT_NE(MAP_FAILED, addr);
+	EXPECT_EQ(0, probe_read(addr));
+	EXPECT_EQ(SIGBUS, probe_read(addr + page_size));
+	EXPECT_EQ(0, munmap(addr, 2 * page_size));
+	close(fd);
+}
+
+/* The ring is not replaced while anything maps it. */
+TEST(usbmon_resize)
+{
+	int fd = usbmon_open(), go[2];
+	size_t pages;
+	char *addr, c = 0;
+	pid_t pid;
+
+	if (fd < 0)
+		SKIP(return, "no %s: %s", USBMON_DEVICE, strerror(-fd));
+	ASSERT_EQ(0, usbmon_set_pages(fd, 8));
+	pages = usbmon_pages(fd);
+	ASSERT_EQ(8, pages);
+	addr = mmap(NULL, pages * page_size, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+	EXPECT_TRUE(readable(addr, pages));
+	EXPECT_EQ(-EBUSY, usbmon_set_pages(fd, 16));
+
+	/* Two pieces, then one, then that of a child. */
+	EXPECT_EQ(0, munmap(addr + 2 * page_size, page_size));
+	EXPECT_EQ(-EBUSY, usbmon_set_pages(fd, 16));
+	EXPECT_EQ(0, munmap(addr, 2 * page_size));
+	EXPECT_EQ(-EBUSY, usbmon_set_pages(fd, 16));
+	ASSERT_EQ(0, pipe(go));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		close(go[1]);
+		_exit(read(go[0], &c, 1) != 1 ||
+		      !readable(addr + 3 * page_size, pages - 3));
+	}
+	EXPECT_EQ(0, munmap(addr + 3 * page_size, (pages - 3) * page_size));
+	EXPECT_EQ(-EBUSY, usbmon_set_pages(fd, 16));
+	EXPECT_EQ(1, write(go[1], &c, 1));
+	EXPECT_EQ(0, reap(pid));
+	close(go[0]);
+	close(go[1]);
+
+	EXPECT_EQ(0, usbmon_set_pages(fd, 16));
+	EXPECT_EQ(16, usbmon_pages(fd));
+	addr = mmap(NULL, 16 * page_size, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+	EXPECT_TRUE(readable(addr, 16));
+	EXPECT_EQ(0, munmap(addr, 16 * page_size));
+	EXPECT_EQ(-EINVAL, usbmon_set_pages(fd, 0));
+	EXPECT_EQ(-EINVAL, usbmon_set_pages(fd, (64 << 20) / page_size + 1));
+	close(fd);
+}
+
+/* Ask a root hub what it is. */
+static int usb_get_descriptor(void)
+{
+	unsigned char buf[18];
+	struct usbdevfs_ctrltransfer get = {
+		.bRequestType = 0x80,
+		.bRequest = 6,
+		.wValue = 1 << 8,
+		.wLength = sizeof(buf),
+		.timeout = 5000,
+		.data = buf,
+	};
+	int fd = open("/dev/bus/usb/001/001", O_RDWR | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = ret_errno(ioctl(fd, USBDEVFS_CONTROL, &get));
+	close(fd);
+	return ret;
+}
+
+/* What read() has of an event is in the mapping, too. */
+TEST(usbmon_event)
+{
+	const unsigned char setup[8] = { 0x80, 6, 0, 1, 0, 0, 18, 0 };
+	__u32 offsets[64], captured;
+	struct mon_bin_mfetch fetch = { .offvec = offsets, .nfetch = 64 };
+	int fd = usbmon_open(), ret;
+	char *addr, *event, buf[4096];
+	bool found = false;
+	size_t len;
+
+	if (fd < 0)
+		SKIP(return, "no %s: %s", USBMON_DEVICE, strerror(-fd));
+	len = usbmon_pages(fd) * page_size;
+	addr = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+	ret = usb_get_descriptor();
+	if (ret == -ENOENT)
+		SKIP(return, "no USB");
+	EXPECT_EQ(18, ret);
+
+	ASSERT_EQ(0, ioctl(fd, MON_IOCX_MFETCH, &fetch));
+	for (__u32 i = 0; i < fetch.nfetch; i++) {
+		ASSERT_GT(len, offsets[i]);
+		event = addr + offsets[i];
+		ASSERT_EQ(MON_HEADER, read(fd, buf, MON_HEADER));
+		EXPECT_EQ(0, memcmp(event, buf, MON_HEADER));
+		found |= event[8] == 'S' && !memcmp(event + 40, setup, 8);
+
+		memcpy(&captured, event + 36, sizeof(captured));
+		if (!captured)
+			continue;
+		ASSERT_GE(sizeof(buf), captured);
+		ASSERT_EQ(captured, read(fd, buf, captured));
+		EXPECT_EQ(0, memcmp(event + 64, buf, captured));
+	}
+	EXPECT_TRUE(found);
+	EXPECT_EQ(0, munmap(addr, len));
+	close(fd);
+}
+
+#define SG_SECTOR	512
+#define SG_SECTORS	(SG_PAGES * page_size / SG_SECTOR)
+
+/* A command whose data are in the mapping. The first ones report a reset. */
+static bool sg_command(int fd, unsigned char *cmd, int cmd_len, int direction,
+		       size_t len)
+{
+	struct sg_io_hdr io;
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		io = (struct sg_io_hdr) {
+			.interface_id = 'S',
+			.dxfer_direction = direction,
+			.cmd_len = cmd_len,
+			.dxfer_len = len,
+			.cmdp = cmd,
+			.timeout = 20000,
+			.flags = SG_FLAG_MMAP_IO,
+		};
+		if (ioctl(fd, SG_IO, &io))
+			return false;
+		if ((io.info & SG_INFO_OK_MASK) == SG_INFO_OK)
+			return true;
+	}
+	return false;
+}
+
+TEST(sg_mmap_io)
+{
+	unsigned char inquiry[6] = { 0x12, 0, 0, 0, 36, 0 };
+	unsigned char cmd[10] = {};
+	const size_t len = SG_PAGES * page_size;
+	int fd = sg_open();
+	char *addr;
+
+	if (fd < 0)
+		SKIP(return, "no %s: %s", SG_DEVICE, strerror(-fd));
+	addr = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+	ASSERT_TRUE(sg_command(fd, inquiry, sizeof(inquiry),
+			       SG_DXFER_FROM_DEV, 36));
+	if (memcmp(addr + 8, "Linux   scsi_debug", 18))
+		SKIP(return, "not a device to write to");
+
+	/* Written from each page, and read back to it. */
+	cmd[7] = SG_SECTORS >> 8;
+	cmd[8] = SG_SECTORS & 0xff;
+	fill(addr, SG_PAGES, 0x1400);
+	cmd[0] = 0x2a;
+	EXPECT_TRUE(sg_command(fd, cmd, sizeof(cmd), SG_DXFER_TO_DEV, len));
+	memset(addr, 0, len);
+	cmd[0] = 0x28;
+	EXPECT_TRUE(sg_command(fd, cmd, sizeof(cmd), SG_DXFER_FROM_DEV, len));
+	EXPECT_TRUE(is_filled(addr, SG_PAGES, 0x1400));
+
+	EXPECT_EQ(0, close(fd));
+	EXPECT_TRUE(is_filled(addr, SG_PAGES, 0x1400));
+	EXPECT_EQ(0, munmap(addr, len));
+}
+
+/* The buffer is not replaced once it has been mapped. */
+TEST(sg_resize)
+{
+	int fd = sg_open();
+	char *addr;
+
+	if (fd < 0)
+		SKIP(return, "no %s: %s", SG_DEVICE, strerror(-fd));
+	EXPECT_EQ(0, sg_set_pages(fd, 3));
+	EXPECT_EQ(3, sg_pages(fd));
+	EXPECT_EQ(-ENOMEM, map_errno(fd, 4, PROT_READ, MAP_SHARED, 0));
+	EXPECT_EQ(0, sg_set_pages(fd, SG_PAGES));
+	addr = mmap(NULL, SG_PAGES * page_size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+	fill(addr, SG_PAGES, 0x1500);
+	EXPECT_EQ(-EBUSY, sg_set_pages(fd, 3));
+	EXPECT_EQ(0, sg_set_pages(fd, SG_PAGES));
+	EXPECT_TRUE(is_filled(addr, SG_PAGES, 0x1500));
+	EXPECT_EQ(0, munmap(addr, SG_PAGES * page_size));
+	EXPECT_EQ(-EBUSY, sg_set_pages(fd, 3));
+	close(fd);
+}
+
+/* A fault took the offset into the buffer for one into what is left. */
+TEST(sg_unmapped_head)
+{
+	const size_t head = SG_PAGES / 2, tail = SG_PAGES - head;
+	int fd = sg_open();
+	char *addr;
+
+	if (fd < 0)
+		SKIP(return, "no %s: %s", SG_DEVICE, strerror(-fd));
+	addr = mmap(NULL, SG_PAGES * page_size, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+	EXPECT_EQ(0, munmap(addr, head * page_size));
+	EXPECT_EQ(has_usermap, readable(addr + head * page_size, tail));
+	EXPECT_EQ(0, munmap(addr + head * page_size, tail * page_size));
+	close(fd);
+}
+
+/* The buffer is not replaced while anything maps it. */
+TEST(comedi_resize)
+{
+	int fd = comedi_open(), go[2], pages, small;
+	char *addr, c = 0;
+	pid_t pid;
+
+	if (fd < 0)
+		SKIP(return, "no %s: %s", COMEDI_DEVICE, strerror(-fd));
+	pages = comedi_pages(fd);
+	small = pages / 2;
+	ASSERT_LT(2, small);
+	addr = mmap(NULL, pages * page_size, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+	EXPECT_EQ(-EBUSY, comedi_buf_pages(fd, COMEDI_AI, small));
+	EXPECT_EQ(pages, comedi_buf_pages(fd, COMEDI_AO, pages));
+
+	/* A piece of it, then that of a child. */
+	EXPECT_EQ(0, munmap(addr, page_size));
+	EXPECT_EQ(-EBUSY, comedi_buf_pages(fd, COMEDI_AI, small));
+	ASSERT_EQ(0, pipe(go));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		close(go[1]);
+		_exit(read(go[0], &c, 1) != 1 ||
+		      !readable(addr + page_size, pages - 1));
+	}
+	EXPECT_EQ(0, munmap(addr + page_size, (pages - 1) * page_size));
+	EXPECT_EQ(-EBUSY, comedi_buf_pages(fd, COMEDI_AI, small));
+	EXPECT_EQ(1, write(go[1], &c, 1));
+	EXPECT_EQ(0, reap(pid));
+	close(go[0]);
+	close(go[1]);
+
+	EXPECT_EQ(small, comedi_buf_pages(fd, COMEDI_AI, small));
+	EXPECT_EQ(-EFAULT, map_errno(fd, pages, PROT_READ, MAP_SHARED, 0));
+	EXPECT_EQ(0, map_errno(fd, small, PROT_READ, MAP_SHARED, 0));
+	EXPECT_EQ(pages, comedi_buf_pages(fd, COMEDI_AI, pages));
+	close(fd);
+}
+
+/* A mapping of one page may be private: that writes to it was a mistake. */
+TEST(comedi_private)
+{
+	int fd = comedi_open();
+	char *shared, *private;
+
+	if (fd < 0)
+		SKIP(return, "no %s: %s", COMEDI_DEVICE, strerror(-fd));
+	shared = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		      0);
+	ASSERT_NE(MAP_FAILED, shared);
+	private = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd,
+		       0);
+	ASSERT_NE(MAP_FAILED, private);
+	fill(shared, 1, 0x1600);
+	EXPECT_TRUE(is_filled(private, 1, 0x1600));
+	fill(private, 1, 0x1700);
+	EXPECT_TRUE(is_filled(private, 1, 0x1700));
+	EXPECT_EQ(has_usermap, is_filled(shared, 1, 0x1600));
+	EXPECT_EQ(0, munmap(private, page_size));
+	EXPECT_EQ(0, munmap(shared, page_size));
+	close(fd);
+}
+
+#define SAMPLES		1000
+
+/* What the device has measured is in the mapping, too. */
+TEST(comedi_acquire)
+{
+	unsigned int channel = CR_PACK(0, 0, AREF_GROUND);
+	struct comedi_cmd cmd = {
+		.subdev = COMEDI_AI,
+		.start_src = TRIG_NOW,
+		.scan_begin_src = TRIG_TIMER,
+		.scan_begin_arg = 100000,
+		.convert_src = TRIG_NOW,
+		.scan_end_src = TRIG_COUNT,
+		.scan_end_arg = 1,
+		.stop_src = TRIG_COUNT,
+		.stop_arg = SAMPLES,
+		.chanlist = &channel,
+		.chanlist_len = 1,
+	};
+	struct comedi_bufinfo info = { .subdevice = COMEDI_AI };
+	__u16 samples[SAMPLES] = {};
+	const size_t len = sizeof(samples);
+	int fd = comedi_open(), pages;
+	char *addr;
+
+	if (fd < 0)
+		SKIP(return, "no %s: %s", COMEDI_DEVICE, strerror(-fd));
+	pages = comedi_pages(fd);
+	ASSERT_LT(len, pages * page_size);
+	addr = mmap(NULL, pages * page_size, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+	ASSERT_EQ(0, ioctl(fd, COMEDI_CMD, &cmd));
+	EXPECT_TRUE(wait_until(ioctl(fd, COMEDI_BUFINFO, &info) ||
+			       info.buf_write_count >= len));
+	EXPECT_EQ(len, info.buf_write_count);
+	EXPECT_EQ(len, read(fd, samples, len));
+	EXPECT_NE(samples[0], samples[SAMPLES / 2]);
+	EXPECT_EQ(0, memcmp(addr, samples, len));
+	EXPECT_EQ(0, close(fd));
+	EXPECT_EQ(0, memcmp(addr, samples, len));
+	EXPECT_EQ(0, munmap(addr, pages * page_size));
+}
+
+static int ublk_fetch(struct uring *ring, int fd, __u32 op, int tag,
+		      char *buf, int result)
+{
+	struct ublksrv_io_cmd cmd = {
+		.tag = tag,
+		.result = result,
+		.addr = (uintptr_t)buf,
+	};
+
+	return uring_submit(ring, fd, op, &cmd, sizeof(cmd), tag);
+}
+
+/* What the disk has at @sector. */
+static void ublk_fill(char *buf, __u64 sector, __u32 nr)
+{
+	for (; nr--; sector++, buf += 512)
+		memset(buf, sector + 1, 512);
+}
+
+static int ublk_read_disk(__u32 id, __u64 sector)
+{
+	char name[32], expected[4096], *buf = aligned_alloc(4096, 4096);
+	int fd;
+
+	snprintf(name, sizeof(name), "/dev/ublkb%u", id);
+	fd = open(name, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0 || !buf)
+		return 2;
+	if (pread(fd, buf, 4096, sector * 512) != 4096)
+		return 3;
+	ublk_fill(expected, sector, 8);
+	return !!memcmp(buf, expected, 4096);
+}
+
+/* A disk of which the server learns what to read from the mapping. */
+TEST(ublk_server)
+{
+	struct ublk_params params = {
+		.len = sizeof(params),
+		.types = UBLK_PARAM_TYPE_BASIC,
+		.basic = {
+			.logical_bs_shift = 9,
+			.physical_bs_shift = 12,
+			.io_opt_shift = 12,
+			.io_min_shift = 9,
+			.max_sectors = UBLK_IO_SIZE / 512,
+			.dev_sectors = 2048,
+		},
+	};
+	struct ublksrv_ctrl_cmd cmd = { .queue_id = -1 };
+	struct uring ring, control_ring;
+	struct ublksrv_io_desc *desc;
+	char *map, *buf[2];
+	int fd, control, i;
+	const __u64 sector = 96;
+	__u64 tag;
+	__u32 id;
+	pid_t pid;
+
+	fd = ublk_add(2, &id);
+	if (fd == -ENOENT || fd == -EACCES)
+		SKIP(return, "no ublk: %s", strerror(-fd));
+	ASSERT_GE(fd, 0);
+	control = open("/dev/ublk-control", O_RDWR | O_CLOEXEC);
+	ASSERT_GE(control, 0);
+	ASSERT_TRUE(uring_open(&ring));
+	ASSERT_TRUE(uring_open(&control_ring));
+	map = mmap(NULL, page_size, PROT_READ, MAP_SHARED, fd,
+		   UBLKSRV_CMD_BUF_OFFSET);
+	ASSERT_NE(MAP_FAILED, map);
+	desc = (struct ublksrv_io_desc *)map;
+
+	/* Only the process that was the first to map it may do so. */
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(map_errno(fd, 1, PROT_READ, MAP_SHARED,
+				UBLKSRV_CMD_BUF_OFFSET) != -EINVAL);
+	EXPECT_EQ(0, reap(pid));
+
+	cmd.dev_id = id;
+	cmd.addr = (uintptr_t)&params;
+	cmd.len = sizeof(params);
+	ASSERT_EQ(0, ublk_control(UBLK_U_CMD_SET_PARAMS, cmd));
+	for (i = 0; i < 2; i++) {
+		buf[i] = malloc(UBLK_IO_SIZE);
+		ASSERT_NE(NULL, buf[i]);
+		ASSERT_EQ(0, ublk_fetch(&ring, fd, UBLK_U_IO_FETCH_REQ, i,
+					buf[i], 0));
+	}
+	cmd.addr = 0;
+	cmd.len = 0;
+	cmd.data[0] = getpid();
+	ASSERT_EQ(0, ublk_control(UBLK_U_CMD_START_DEV, cmd));
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(ublk_read_disk(id, sector));
+	/* A partition table may be looked for first. */
+	do {
+		ASSERT_EQ(UBLK_IO_RES_OK, uring_wait(&ring, &tag));
+		ASSERT_LT(tag, 2);
+		ASSERT_EQ(UBLK_IO_OP_READ, ublksrv_get_op(desc + tag));
+		ASSERT_LE(desc[tag].nr_sectors, UBLK_IO_SIZE / 512);
+		EXPECT_EQ((uintptr_t)buf[tag], desc[tag].addr);
+		ublk_fill(buf[tag], desc[tag].start_sector,
+			  desc[tag].nr_sectors);
+		ASSERT_EQ(0, ublk_fetch(&ring, fd,
+					UBLK_U_IO_COMMIT_AND_FETCH_REQ, tag,
+					buf[tag], desc[tag].nr_sectors * 512));
+	} while (desc[tag].start_sector != sector);
+	EXPECT_EQ(8, desc[tag].nr_sectors);
+	EXPECT_EQ(0, reap(pid));
+
+	/* Stopped from another ring: this one has two commands to end. */
+	cmd.data[0] = 0;
+	ASSERT_EQ(0, uring_submit(&control_ring, control, UBLK_U_CMD_STOP_DEV,
+				  &cmd, sizeof(cmd), 0));
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(UBLK_IO_RES_ABORT, uring_wait(&ring, NULL));
+	EXPECT_EQ(0, uring_wait(&control_ring, NULL));
+	EXPECT_EQ(0, ublk_del(id));
+	uring_close(&control_ring);
+	uring_close(&ring);
+	close(control);
+	EXPECT_EQ(0, close(fd));
+
+	/* No device and no server any more: the mapping is all that is left. */
+	EXPECT_EQ(sector, desc[tag].start_sector);
+	EXPECT_EQ(8, desc[tag].nr_sectors);
+	EXPECT_EQ(0, munmap(map, page_size));
+}
+
+#ifdef __x86_64__
+
+#define GUEST_CODE	0x1000
+#define GUEST_SIZE	0x8000
+#define GUEST_MMIO	0xf000
+
+/* Real mode. */
+static const unsigned char guest_code[] = {
+	0xb0, 0x5a,		/* mov $0x5a, %al */
+	0xe6, 0x10,		/* out %al, $0x10 */
+	0xa2, 0x00, 0x20,	/* mov %al, 0x2000 */
+	0xa2, 0x04, 0xf0,	/* mov %al, 0xf004 */
+	0xf4,			/* hlt */
+};
+
+static bool kvm_load(int vm, int vcpu, char *memory)
+{
+	struct kvm_userspace_memory_region region = {
+		.flags = KVM_MEM_LOG_DIRTY_PAGES,
+		.memory_size = GUEST_SIZE,
+		.userspace_addr = (uintptr_t)memory,
+	};
+	struct kvm_coalesced_mmio_zone zone = {
+		.addr = GUEST_MMIO,
+		.size = 0x1000,
+	};
+	struct kvm_regs regs = { .rip = GUEST_CODE, .rflags = 2 };
+	struct kvm_sregs sregs;
+
+	memcpy(memory + GUEST_CODE, guest_code, sizeof(guest_code));
+	if (ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region) ||
+	    ioctl(vm, KVM_REGISTER_COALESCED_MMIO, &zone) ||
+	    ioctl(vcpu, KVM_GET_SREGS, &sregs))
+		return false;
+	sregs.cs.base = 0;
+	sregs.cs.selector = 0;
+	return !ioctl(vcpu, KVM_SET_SREGS, &sregs) &&
+	       !ioctl(vcpu, KVM_SET_REGS, &regs);
+}
+
+/* A guest that uses all four kinds of pages. */
+TEST(kvm_guest)
+{
+	struct kvm_coalesced_mmio_ring *mmio;
+	int vm = kvm_vm(), vcpu, offset;
+	struct kvm_dirty_gfn *dirty;
+	struct kvm_run *run;
+	size_t size;
+	char *memory;
+
+	if (vm == -ENOENT || vm == -ENODEV || vm == -EACCES)
+		SKIP(return, "no KVM: %s", strerror(-vm));
+	ASSERT_GE(vm, 0);
+	ASSERT_EQ(0, kvm_dirty_ring(vm));
+	vcpu = kvm_vcpu(vm);
+	ASSERT_GE(vcpu, 0);
+	memory = mmap(NULL, GUEST_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, memory);
+	ASSERT_TRUE(kvm_load(vm, vcpu, memory));
+
+	size = kvm_pages(vcpu) * page_size;
+	run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	ASSERT_NE(MAP_FAILED, run);
+	offset = ioctl(vm, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_MMIO);
+	ASSERT_GT(offset, 0);
+	mmio = (void *)((char *)run + offset * page_size);
+	dirty = mmap(NULL, DIRTY_PAGES * page_size, PROT_READ | PROT_WRITE,
+		     MAP_SHARED, vcpu, KVM_DIRTY_LOG_PAGE_OFFSET * page_size);
+	ASSERT_NE(MAP_FAILED, dirty);
+
+	/* The kernel reads what is written here, ... */
+	WRITE_ONCE(run->immediate_exit, 1);
+	EXPECT_EQ(-1, ioctl(vcpu, KVM_RUN, 0));
+	EXPECT_EQ(EINTR, errno);
+	WRITE_ONCE(run->immediate_exit, 0);
+
+	/* ... and writes what is read here. */
+	ASSERT_EQ(0, ioctl(vcpu, KVM_RUN, 0));
+	ASSERT_EQ(KVM_EXIT_IO, READ_ONCE(run->exit_reason));
+	EXPECT_EQ(0x10, run->io.port);
+	EXPECT_EQ(page_size, run->io.data_offset);
+	EXPECT_EQ(0x5a, *((char *)run + run->io.data_offset));
+
+	EXPECT_EQ(0, READ_ONCE(mmio->last));
+	ASSERT_EQ(0, ioctl(vcpu, KVM_RUN, 0));
+	ASSERT_EQ(KVM_EXIT_HLT, READ_ONCE(run->exit_reason));
+	EXPECT_EQ(0x5a, READ_ONCE(memory[0x2000]));
+	EXPECT_EQ(1, READ_ONCE(mmio->last));
+	EXPECT_EQ(GUEST_MMIO + 4, mmio->coalesced_mmio[0].phys_addr);
+	EXPECT_EQ(0x5a, mmio->coalesced_mmio[0].data[0]);
+
+	EXPECT_EQ(KVM_DIRTY_GFN_F_DIRTY, READ_ONCE(dirty[0].flags));
+	EXPECT_EQ(2, dirty[0].offset);
+	EXPECT_EQ(0, READ_ONCE(dirty[1].flags));
+	WRITE_ONCE(dirty[0].flags, KVM_DIRTY_GFN_F_RESET);
+	EXPECT_EQ(1, ioctl(vm, KVM_RESET_DIRTY_RINGS));
+	EXPECT_EQ(0, READ_ONCE(dirty[0].flags));
+
+	/* The mappings are all that keeps the machine. */
+	close(vm);
+	close(vcpu);
+	EXPECT_EQ(KVM_EXIT_HLT, READ_ONCE(run->exit_reason));
+	EXPECT_EQ(0, munmap(run, size));
+	EXPECT_EQ(2, dirty[0].offset);
+	EXPECT_EQ(0, munmap(dirty, DIRTY_PAGES * page_size));
+	munmap(memory, GUEST_SIZE);
+}
+
+#endif /* __x86_64__ */
 
 int main(int argc, char **argv)
 {
