@@ -13,19 +13,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-
-#include <linux/io_uring.h>
-#include <linux/ublk_cmd.h>
 
 #define PAGE		4096UL
 #define KPF_USERMAP	27
 #define PM_PRESENT	(1ULL << 63)
 #define PM_PFN(entry)	((entry) & 0x007fffffffffffffULL)
-#define MON_IOCT_RING_SIZE	_IO(0x92, 4)
 
 static const char *driver;
 
@@ -135,99 +129,13 @@ static void vfb(void)
 	say("munmap", error(munmap(at, size)));
 }
 
-static void usbmon(void)
-{
-	size_t size = 16 * PAGE;
-	int fd = xopen("/dev/usbmon0", O_RDONLY);
-	unsigned char *at = map(fd, size, PROT_READ);
-
-	look(at, size);
-	in_child(at, size);
-	say("resize while mapped", error(ioctl(fd, MON_IOCT_RING_SIZE, 64 * PAGE)));
-	say("munmap", error(munmap(at, size)));
-	say("resize", error(ioctl(fd, MON_IOCT_RING_SIZE, 64 * PAGE)));
-	at = map(fd, 2 * size, PROT_READ);
-	close(fd);
-	look(at, 2 * size);
-	say("munmap", error(munmap(at, 2 * size)));
-}
-
-/* One command to the control device by a ring of its own. */
-static long ublk_control(unsigned int op, struct ublksrv_ctrl_dev_info *info)
-{
-	struct io_uring_params p = { .flags = IORING_SETUP_SQE128 };
-	int ring = syscall(SYS_io_uring_setup, 1, &p);
-	int control = xopen("/dev/ublk-control", O_RDWR);
-	struct ublksrv_ctrl_cmd *cmd;
-	struct io_uring_sqe *sqe;
-	struct io_uring_cqe *cqe;
-	char *sq, *cq;
-	long ret;
-
-	sq = mmap(NULL, p.sq_off.array + 4, PROT_READ | PROT_WRITE, MAP_SHARED,
-		  ring, IORING_OFF_SQ_RING);
-	cq = mmap(NULL, p.cq_off.cqes + p.cq_entries * sizeof(*cqe),
-		  PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
-	sqe = mmap(NULL, 128, PROT_READ | PROT_WRITE, MAP_SHARED, ring,
-		   IORING_OFF_SQES);
-	if (ring < 0 || sq == MAP_FAILED || cq == MAP_FAILED || sqe == MAP_FAILED) {
-		perror("io_uring");
-		exit(1);
-	}
-	memset(sqe, 0, 128);
-	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->fd = control;
-	sqe->cmd_op = op;
-	cmd = (void *)sqe->cmd;
-	cmd->dev_id = info->dev_id;
-	cmd->queue_id = -1;
-	cmd->len = sizeof(*info);
-	cmd->addr = (uintptr_t)info;
-	*(unsigned int *)(sq + p.sq_off.array) = 0;
-	__atomic_fetch_add((unsigned int *)(sq + p.sq_off.tail), 1, __ATOMIC_RELEASE);
-	ret = error(syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS,
-			    NULL, 0));
-	if (ret == 1) {
-		cqe = (void *)(cq + p.cq_off.cqes);
-		ret = cqe->res;
-	}
-	close(control);
-	close(ring);
-	return ret;
-}
-
-static void ublk(void)
-{
-	struct ublksrv_ctrl_dev_info info = {
-		.nr_hw_queues = 1, .queue_depth = 512, .dev_id = -1,
-		.max_io_buf_bytes = 1 << 20,
-	};
-	size_t size = (info.queue_depth * sizeof(struct ublksrv_io_desc) + PAGE - 1) &
-		      ~(PAGE - 1);
-	unsigned char *at;
-	char path[64];
-	int fd;
-
-	say("ADD_DEV", ublk_control(UBLK_U_CMD_ADD_DEV, &info));
-	snprintf(path, sizeof(path), "/dev/ublkc%u", info.dev_id);
-	fd = xopen(path, O_RDWR);
-	at = map(fd, size, PROT_READ);
-	look(at, size);
-	in_child(at, size);
-	say("mprotect", error(mprotect(at, size, PROT_READ | PROT_WRITE)));
-	say("DEL_DEV", ublk_control(UBLK_U_CMD_DEL_DEV_ASYNC, &info));
-	close(fd);
-	look(at, size);
-	say("munmap", error(munmap(at, size)));
-}
-
 int main(void)
 {
 	static const struct {
 		const char *name;
 		void (*test)(void);
 	} drivers[] = {
-		{ "vfb", vfb }, { "usbmon", usbmon }, { "ublk", ublk },
+		{ "vfb", vfb },
 	};
 
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers); i++) {
