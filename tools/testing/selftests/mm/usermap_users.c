@@ -27,6 +27,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 
 #include "kselftest_harness.h"
 #include "usermap.h"
@@ -1970,19 +1973,63 @@ static bool kvm_load(int vm, int vcpu, char *memory)
 	       !ioctl(vcpu, KVM_SET_REGS, &regs);
 }
 
+FIXTURE(kvm)
+{
+	int vm;
+};
+
+FIXTURE_SETUP(kvm)
+{
+	self->vm = kvm_vm();
+	if (self->vm == -ENOENT || self->vm == -ENODEV || self->vm == -EACCES)
+		SKIP(return, "no KVM: %s", strerror(-self->vm));
+	ASSERT_GE(self->vm, 0);
+}
+
+FIXTURE_TEARDOWN(kvm)
+{
+}
+
+/* The kernel reads what is written here. */
+TEST_F(kvm, immediate_exit)
+{
+	int vcpu = kvm_vcpu(self->vm);
+	struct kvm_run *run;
+
+	ASSERT_GE(vcpu, 0);
+	run = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	ASSERT_NE(MAP_FAILED, run);
+	WRITE_ONCE(run->immediate_exit, 1);
+	EXPECT_EQ(-1, ioctl(vcpu, KVM_RUN, 0));
+	EXPECT_EQ(EINTR, errno);
+	EXPECT_EQ(0, munmap(run, page_size));
+	close(vcpu);
+}
+
+/*
+ * QEMU without an accelerator: when it is short of time, an interrupt may be
+ * pending at each VMRUN, so that a guest does not get to its next instruction.
+ */
+static bool cpu_is_emulated(void)
+{
+	unsigned int eax, name[3];
+
+	__cpuid(0x40000000, eax, name[0], name[1], name[2]);
+	return !memcmp(name, "TCGTCGTCGTCG", sizeof(name));
+}
+
 /* A guest that uses all four kinds of pages. */
-TEST(kvm_guest)
+TEST_F(kvm, guest)
 {
 	struct kvm_coalesced_mmio_ring *mmio;
-	int vm = kvm_vm(), vcpu, offset;
+	int vm = self->vm, vcpu, offset, nr, found = 0;
 	struct kvm_dirty_gfn *dirty;
 	struct kvm_run *run;
 	size_t size;
 	char *memory;
 
-	if (vm == -ENOENT || vm == -ENODEV || vm == -EACCES)
-		SKIP(return, "no KVM: %s", strerror(-vm));
-	ASSERT_GE(vm, 0);
+	if (cpu_is_emulated())
+		SKIP(return, "the CPU is emulated");
 	ASSERT_EQ(0, kvm_dirty_ring(vm));
 	vcpu = kvm_vcpu(vm);
 	ASSERT_GE(vcpu, 0);
@@ -2001,13 +2048,6 @@ TEST(kvm_guest)
 		     MAP_SHARED, vcpu, KVM_DIRTY_LOG_PAGE_OFFSET * page_size);
 	ASSERT_NE(MAP_FAILED, dirty);
 
-	/* The kernel reads what is written here, ... */
-	WRITE_ONCE(run->immediate_exit, 1);
-	EXPECT_EQ(-1, ioctl(vcpu, KVM_RUN, 0));
-	EXPECT_EQ(EINTR, errno);
-	WRITE_ONCE(run->immediate_exit, 0);
-
-	/* ... and writes what is read here. */
 	ASSERT_EQ(0, ioctl(vcpu, KVM_RUN, 0));
 	ASSERT_EQ(KVM_EXIT_IO, READ_ONCE(run->exit_reason));
 	EXPECT_EQ(0x10, run->io.port);
@@ -2022,11 +2062,13 @@ TEST(kvm_guest)
 	EXPECT_EQ(GUEST_MMIO + 4, mmio->coalesced_mmio[0].phys_addr);
 	EXPECT_EQ(0x5a, mmio->coalesced_mmio[0].data[0]);
 
-	EXPECT_EQ(KVM_DIRTY_GFN_F_DIRTY, READ_ONCE(dirty[0].flags));
-	EXPECT_EQ(2, dirty[0].offset);
-	EXPECT_EQ(0, READ_ONCE(dirty[1].flags));
-	WRITE_ONCE(dirty[0].flags, KVM_DIRTY_GFN_F_RESET);
-	EXPECT_EQ(1, ioctl(vm, KVM_RESET_DIRTY_RINGS));
+	/* A page that the guest could write to may be there, too. */
+	for (nr = 0; READ_ONCE(dirty[nr].flags) == KVM_DIRTY_GFN_F_DIRTY; nr++) {
+		found += dirty[nr].offset == 2;
+		WRITE_ONCE(dirty[nr].flags, KVM_DIRTY_GFN_F_RESET);
+	}
+	EXPECT_EQ(1, found);
+	EXPECT_EQ(nr, ioctl(vm, KVM_RESET_DIRTY_RINGS));
 	EXPECT_EQ(0, READ_ONCE(dirty[0].flags));
 
 	/* The mappings are all that keeps the machine. */
@@ -2034,7 +2076,7 @@ TEST(kvm_guest)
 	close(vcpu);
 	EXPECT_EQ(KVM_EXIT_HLT, READ_ONCE(run->exit_reason));
 	EXPECT_EQ(0, munmap(run, size));
-	EXPECT_EQ(2, dirty[0].offset);
+	EXPECT_EQ(0, READ_ONCE(dirty[nr].flags));
 	EXPECT_EQ(0, munmap(dirty, DIRTY_PAGES * page_size));
 	munmap(memory, GUEST_SIZE);
 }
