@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Use drivers that usermap.cocci converts: map their memory, look at it, and
+ * Use a driver that usermap.cocci converts: map its memory, look at it, and
  * take the driver's side of it away while it is mapped. Prints a table of what
  * happened, a line for each step; the number of pages with the usermap type is
- * all that may differ when a driver is converted.
+ * all that may differ when the driver is converted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #define PM_PRESENT	(1ULL << 63)
 #define PM_PFN(entry)	((entry) & 0x007fffffffffffffULL)
 
-static const char *driver;
+static const char driver[] = "vfb";
 
 static void say(const char *what, long result)
 {
@@ -109,7 +109,7 @@ static void put(const char *path, const char *text)
 	close(fd);
 }
 
-static void vfb(void)
+int main(void)
 {
 	size_t size = 16 * PAGE;
 	int fd = xopen("/dev/fb0", O_RDWR);
@@ -127,20 +127,5 @@ static void vfb(void)
 	look(at, size);
 	say("munmap of the middle", error(munmap(at + 4 * PAGE, PAGE)));
 	say("munmap", error(munmap(at, size)));
-}
-
-int main(void)
-{
-	static const struct {
-		const char *name;
-		void (*test)(void);
-	} drivers[] = {
-		{ "vfb", vfb },
-	};
-
-	for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers); i++) {
-		driver = drivers[i].name;
-		drivers[i].test();
-	}
 	return 0;
 }
