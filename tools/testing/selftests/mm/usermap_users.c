@@ -1450,6 +1450,38 @@ TEST(alsa_both_ways)
 	EXPECT_EQ(0, munmap(control, page_size));
 }
 
+/* A child that has a part of a mapping until it is told to end. */
+struct holder {
+	pid_t pid;
+	int go[2];
+};
+
+static bool hold_in_child(struct holder *child, char *addr, size_t pages)
+{
+	char c;
+
+	if (pipe(child->go))
+		return false;
+	child->pid = fork();
+	if (!child->pid) {
+		close(child->go[1]);
+		_exit(read(child->go[0], &c, 1) != 1 || !readable(addr, pages));
+	}
+	return child->pid > 0;
+}
+
+/* 0 if the child could read all of it to the last. */
+static int end_child(struct holder *child)
+{
+	const char c = 0;
+	const bool told = write(child->go[1], &c, 1) == 1;
+	const int status = reap(child->pid);
+
+	close(child->go[0]);
+	close(child->go[1]);
+	return told ? status : -1;
+}
+
 /* A VMA may have more than the ring has. */
 TEST(usbmon_behind_end)
 {
@@ -1480,10 +1512,10 @@ TEST(usbmon_behind_end)
 /* The ring is not replaced while anything maps it. */
 TEST(usbmon_resize)
 {
-	int fd = usbmon_open(), go[2];
+	int fd = usbmon_open();
+	struct holder child;
 	size_t pages;
-	char *addr, c = 0;
-	pid_t pid;
+	char *addr;
 
 	if (fd < 0)
 		SKIP(return, "no %s: %s", USBMON_DEVICE, strerror(-fd));
@@ -1500,20 +1532,10 @@ TEST(usbmon_resize)
 	EXPECT_EQ(-EBUSY, usbmon_set_pages(fd, 16));
 	EXPECT_EQ(0, munmap(addr, 2 * page_size));
 	EXPECT_EQ(-EBUSY, usbmon_set_pages(fd, 16));
-	ASSERT_EQ(0, pipe(go));
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		close(go[1]);
-		_exit(read(go[0], &c, 1) != 1 ||
-		      !readable(addr + 3 * page_size, pages - 3));
-	}
+	ASSERT_TRUE(hold_in_child(&child, addr + 3 * page_size, pages - 3));
 	EXPECT_EQ(0, munmap(addr + 3 * page_size, (pages - 3) * page_size));
 	EXPECT_EQ(-EBUSY, usbmon_set_pages(fd, 16));
-	EXPECT_EQ(1, write(go[1], &c, 1));
-	EXPECT_EQ(0, reap(pid));
-	close(go[0]);
-	close(go[1]);
+	EXPECT_EQ(0, end_child(&child));
 
 	EXPECT_EQ(0, usbmon_set_pages(fd, 16));
 	EXPECT_EQ(16, usbmon_pages(fd));
@@ -1693,9 +1715,9 @@ TEST(sg_unmapped_head)
 /* The buffer is not replaced while anything maps it. */
 TEST(comedi_resize)
 {
-	int fd = comedi_open(), go[2], pages, small;
-	char *addr, c = 0;
-	pid_t pid;
+	int fd = comedi_open(), pages, small;
+	struct holder child;
+	char *addr;
 
 	if (fd < 0)
 		SKIP(return, "no %s: %s", COMEDI_DEVICE, strerror(-fd));
@@ -1710,20 +1732,10 @@ TEST(comedi_resize)
 	/* A piece of it, then that of a child. */
 	EXPECT_EQ(0, munmap(addr, page_size));
 	EXPECT_EQ(-EBUSY, comedi_buf_pages(fd, COMEDI_AI, small));
-	ASSERT_EQ(0, pipe(go));
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid) {
-		close(go[1]);
-		_exit(read(go[0], &c, 1) != 1 ||
-		      !readable(addr + page_size, pages - 1));
-	}
+	ASSERT_TRUE(hold_in_child(&child, addr + page_size, pages - 1));
 	EXPECT_EQ(0, munmap(addr + page_size, (pages - 1) * page_size));
 	EXPECT_EQ(-EBUSY, comedi_buf_pages(fd, COMEDI_AI, small));
-	EXPECT_EQ(1, write(go[1], &c, 1));
-	EXPECT_EQ(0, reap(pid));
-	close(go[0]);
-	close(go[1]);
+	EXPECT_EQ(0, end_child(&child));
 
 	EXPECT_EQ(small, comedi_buf_pages(fd, COMEDI_AI, small));
 	EXPECT_EQ(-EFAULT, map_errno(fd, pages, PROT_READ, MAP_SHARED, 0));
