@@ -2111,6 +2111,30 @@ static void cow_after_fork(struct kunit *test)
 	expect_uncounted(test, 0);
 }
 
+/* fork() counts the copy, in the middle of pages that it does not count. */
+static void cow_before_fork(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_private(test, block);
+	struct fork_counts fc = {
+		.child = {
+			.fn = map_fork_counts_child,
+			.addr = map->addr,
+			.err = -EINTR,
+		},
+		.block = block,
+	};
+
+	KUNIT_ASSERT_EQ(test, user_write(addr_of(map, 1), SOME_VALUE), 0);
+	fork_and_wait(test, &fc.child);
+	KUNIT_ASSERT_EQ(test, fc.child.err, 0);
+	KUNIT_EXPECT_EQ(test, fc.rss, 1);
+	KUNIT_EXPECT_EQ(test, fc.nr_ptes, NR_PAGES);
+	KUNIT_EXPECT_EQ(test, fc.nr_normal, 1);
+	expect_copy(test, map, 1, block, 1, SOME_VALUE);
+	expect_uncounted(test, 1);
+}
+
 /* An unmapped copy goes with its RSS; the usermap pages around it stay. */
 static void cow_then_munmap(struct kunit *test)
 {
@@ -2131,6 +2155,7 @@ static struct kunit_case usermap_cow_cases[] = {
 	KUNIT_CASE_PARAM(cow_remote_head, writer_gen_params),
 	KUNIT_CASE_PARAM(cow_remote_tail, writer_gen_params),
 	KUNIT_CASE_PARAM(cow_after_fork, all_kinds_gen_params),
+	KUNIT_CASE_PARAM(cow_before_fork, all_kinds_gen_params),
 	KUNIT_CASE_PARAM(cow_then_munmap, all_kinds_gen_params),
 	{}
 };
