@@ -6,4 +6,5 @@
 # usage: harness/guest/users.sh (in the guest)
 set -eu
 
+"$TOP/harness/guest-policy"
 exec "$BUILD/obj/selftests-$KERNEL/usermap_users" 2>&1

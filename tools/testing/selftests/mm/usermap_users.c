@@ -2,7 +2,8 @@
 /*
  * What a program sees of the pages that the kernel shares with it: AF_XDP
  * rings, bpf ring buffers, kcov areas, ALSA records, the buffers of usbmon, sg
- * and comedi, command buffers of ublk, what KVM has for each vcpu.
+ * and comedi, command buffers of ublk, what KVM has for each vcpu, the policy of
+ * SELinux.
  *
  * How the kernel maps them may change, from refcounted pages to usermap pages;
  * what a program sees may not. So all tests hold for both, but for what asks
@@ -26,6 +27,7 @@
 #include <sound/asound.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #ifdef __x86_64__
 #include <cpuid.h>
@@ -56,6 +58,8 @@
 #define UBLK_DEPTH	512
 #define UBLK_IO_SIZE	65536
 #define DIRTY_PAGES	4
+#define SELINUX_POLICY	"/sys/fs/selinux/policy"
+#define SELINUX_LOAD	"/sys/fs/selinux/load"
 
 /* For the tests that expect a difference. */
 static bool has_usermap;
@@ -584,6 +588,28 @@ static size_t dirty_pages(int fd)
 	return DIRTY_PAGES;
 }
 
+/* SELinux: root may open the policy for writing, which mmap() refuses. */
+
+/* A copy of the policy of its own. -ENODEV if none is loaded. */
+static int policy_open(void)
+{
+	int fd = ret_errno(open(SELINUX_POLICY, O_RDWR | O_CLOEXEC));
+
+	return fd == -EINVAL ? -ENODEV : fd;
+}
+
+static size_t policy_size(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : st.st_size;
+}
+
+static size_t policy_pages(int fd)
+{
+	return pages_for(policy_size(fd));
+}
+
 /*
  * One mapping of each kind.
  *
@@ -726,6 +752,11 @@ FIXTURE_VARIANT_ADD(map, kvm_dirty_ring) {
 	.page_offset = KVM_DIRTY_LOG_PAGE_OFFSET, .no_private = -EINVAL,
 	.far_offset = true, .expands = true, .was_fault = true,
 	.is_fault = true,
+};
+
+FIXTURE_VARIANT_ADD(map, selinux_policy) {
+	.open = policy_open, .pages = policy_pages, .read_only = -EACCES,
+	.far_offset = true, .was_fault = true, .is_fault = true,
 };
 
 static off_t map_offset(const struct _fixture_variant_map *variant)
@@ -2094,6 +2125,69 @@ TEST_F(kvm, guest)
 }
 
 #endif /* __x86_64__ */
+
+/* A private page can be written to, but not first. */
+TEST(selinux_policy_private)
+{
+	int fd = policy_open(), go[2];
+	char *addr, *read_back, c = 0;
+	size_t size;
+
+	if (fd < 0)
+		SKIP(return, "no policy: %s", strerror(-fd));
+	size = policy_size(fd);
+	ASSERT_GT(size, page_size);
+	read_back = malloc(size);
+	ASSERT_NE(NULL, read_back);
+	ASSERT_EQ((ssize_t)size, pread(fd, read_back, size, 0));
+	addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+
+	ASSERT_EQ(0, pipe(go));
+	ASSERT_EQ(1, write(go[1], &c, 1));
+	EXPECT_EQ(-EFAULT, ret_errno(read(go[0], addr, 1)));
+	EXPECT_EQ(0, memcmp(addr, read_back, size));
+	EXPECT_EQ(1, read(go[0], addr, 1));
+	EXPECT_EQ(0, addr[0]);
+	EXPECT_EQ(0, memcmp(addr + 1, read_back + 1, size - 1));
+	EXPECT_EQ(1, pread(fd, &c, 1, 0));
+	EXPECT_EQ(read_back[0], c);
+
+	EXPECT_EQ(0, munmap(addr, size));
+	free(read_back);
+	close(go[0]);
+	close(go[1]);
+	close(fd);
+}
+
+/* What is mapped is a copy: it can be loaded, and stays when it has been. */
+TEST(selinux_policy_load)
+{
+	int fd = policy_open(), other, load;
+	char *addr, *again;
+	size_t size;
+
+	if (fd < 0)
+		SKIP(return, "no policy: %s", strerror(-fd));
+	size = policy_size(fd);
+	addr = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+	close(fd);
+	load = open(SELINUX_LOAD, O_WRONLY | O_CLOEXEC);
+	ASSERT_GE(load, 0);
+	EXPECT_EQ((ssize_t)size, write(load, addr, size));
+	close(load);
+
+	other = policy_open();
+	ASSERT_GE(other, 0);
+	ASSERT_EQ(size, policy_size(other));
+	again = mmap(NULL, size, PROT_READ, MAP_SHARED, other, 0);
+	ASSERT_NE(MAP_FAILED, again);
+	EXPECT_EQ(0, memcmp(addr, again, size));
+	EXPECT_EQ(0, munmap(addr, size));
+	EXPECT_EQ(0, munmap(again, size));
+	close(other);
+}
 
 int main(int argc, char **argv)
 {
