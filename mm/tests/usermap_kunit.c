@@ -2125,7 +2125,8 @@ static void cow_before_fork(struct kunit *test)
 		.block = block,
 	};
 
-	KUNIT_ASSERT_EQ(test, user_write(addr_of(map, 1), SOME_VALUE), 0);
+	KUNIT_ASSERT_EQ(test, user_write(addr_of(map, 1) + SOME_OFFSET,
+					 SOME_VALUE), 0);
 	fork_and_wait(test, &fc.child);
 	KUNIT_ASSERT_EQ(test, fc.child.err, 0);
 	KUNIT_EXPECT_EQ(test, fc.rss, 1);
