@@ -1480,25 +1480,28 @@ static void map_fork_counts_child(struct child *child)
 	child->err = 0;
 }
 
+/* The child must have all of the pages, @copies of them as copies of its own. */
+static void fork_and_count(struct kunit *test, struct map *map,
+			   struct fork_counts *fc, unsigned long copies)
+{
+	fc->child.fn = map_fork_counts_child;
+	fc->child.addr = map->addr;
+	fc->child.err = -EINTR;
+	fork_and_wait(test, &fc->child);
+	KUNIT_ASSERT_EQ(test, fc->child.err, 0);
+	KUNIT_EXPECT_EQ(test, fc->rss, copies);
+	KUNIT_EXPECT_EQ(test, fc->nr_ptes, NR_PAGES);
+	KUNIT_EXPECT_EQ(test, fc->nr_normal, copies);
+}
+
 static void map_fork_counts(struct kunit *test)
 {
 	struct block *block = alloc_block(test, param_kind(test));
 	struct map *map = map_private(test, block);
-	struct fork_counts fc = {
-		.child = {
-			.fn = map_fork_counts_child,
-			.addr = map->addr,
-			.err = -EINTR,
-		},
-		.block = block,
-	};
+	struct fork_counts fc = { .block = block };
 	int i;
 
-	fork_and_wait(test, &fc.child);
-	KUNIT_ASSERT_EQ(test, fc.child.err, 0);
-	KUNIT_EXPECT_EQ(test, fc.rss, 0);
-	KUNIT_EXPECT_EQ(test, fc.nr_ptes, NR_PAGES);
-	KUNIT_EXPECT_EQ(test, fc.nr_normal, 0);
+	fork_and_count(test, map, &fc, 0);
 	for (i = 0; i < NR_PAGES; i++)
 		KUNIT_EXPECT_MEMEQ(test, &fc.state[i], &block->state[i],
 				   sizeof(fc.state[i]));
@@ -2116,22 +2119,11 @@ static void cow_before_fork(struct kunit *test)
 {
 	struct block *block = alloc_block(test, param_kind(test));
 	struct map *map = map_private(test, block);
-	struct fork_counts fc = {
-		.child = {
-			.fn = map_fork_counts_child,
-			.addr = map->addr,
-			.err = -EINTR,
-		},
-		.block = block,
-	};
+	struct fork_counts fc = { .block = block };
 
 	KUNIT_ASSERT_EQ(test, user_write(addr_of(map, 1) + SOME_OFFSET,
 					 SOME_VALUE), 0);
-	fork_and_wait(test, &fc.child);
-	KUNIT_ASSERT_EQ(test, fc.child.err, 0);
-	KUNIT_EXPECT_EQ(test, fc.rss, 1);
-	KUNIT_EXPECT_EQ(test, fc.nr_ptes, NR_PAGES);
-	KUNIT_EXPECT_EQ(test, fc.nr_normal, 1);
+	fork_and_count(test, map, &fc, 1);
 	expect_copy(test, map, 1, block, 1, SOME_VALUE);
 	expect_uncounted(test, 1);
 }
