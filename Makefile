@@ -29,11 +29,12 @@ test:	## run all tests
 check: tree	## check every patch on its own: style, build, warnings
 	@harness/check
 
-cocci: tree	## run usermap.cocci on all of the kernel: build/cocci/
+cocci: tree	## run usermap.cocci on all of the kernel, build and run the result
 	@harness/install arch
 	@harness/cocci-corpus
 	@harness/cocci-tree
 	@harness/cocci-build
+	@harness/cocci-run
 
 kunit: tree	## run the KUnit tests on UML
 	@harness/uml

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Use a driver that usermap.cocci converts: map its memory, look at it, and
- * take the driver's side of it away while it is mapped. Prints a table of what
- * happened, a line for each step; the number of pages with the usermap type is
- * all that may differ when the driver is converted.
+ * The first process of a guest whose kernel has a driver that usermap.cocci
+ * converts: map the driver's memory, look at it, and take the driver's side of
+ * it away while it is mapped. Prints a table of what happened, a line for each
+ * step; the number of pages with the usermap type is all that may differ when
+ * the driver is converted.
+ *
+ * usage: rdinit=/cocci-run -- vfb|spapr-tce
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,15 +16,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
 #include <sys/wait.h>
 
-#define PAGE		4096UL
+#define PAGES		16
 #define KPF_USERMAP	27
 #define PM_PRESENT	(1ULL << 63)
 #define PM_PFN(entry)	((entry) & 0x007fffffffffffffULL)
 
-static const char driver[] = "vfb";
+static const char *driver;
+static size_t page_size;
 
 static void say(const char *what, long result)
 {
@@ -35,16 +43,26 @@ static long error(long ret)
 	return ret == -1 ? -errno : ret;
 }
 
-/* All that this machine has to have: without it there is nothing to test. */
-static int xopen(const char *path, int flags)
+static void end(const char *how)
 {
-	int fd = open(path, flags);
+	FILE *kmsg = fopen("/dev/kmsg", "w");
 
-	if (fd < 0) {
-		perror(path);
-		exit(1);
+	if (kmsg) {
+		fprintf(kmsg, "guest-init: %s\n", how);
+		fclose(kmsg);
 	}
-	return fd;
+	reboot(RB_AUTOBOOT);
+	_exit(1);
+}
+
+/* All that this machine has to have: without it there is nothing to test. */
+static int need(const char *what, int ret)
+{
+	if (ret < 0) {
+		perror(what);
+		end(what);
+	}
+	return ret;
 }
 
 static uint64_t word(int fd, uint64_t index)
@@ -56,33 +74,58 @@ static uint64_t word(int fd, uint64_t index)
 	return value;
 }
 
+static int is_typed(int kpageflags, uint64_t pfn)
+{
+	return word(kpageflags, pfn) >> KPF_USERMAP & 1;
+}
+
 static void look(const volatile unsigned char *map, size_t size)
 {
-	int pagemap = xopen("/proc/self/pagemap", O_RDONLY);
-	int kpageflags = xopen("/proc/kpageflags", O_RDONLY);
+	int pagemap = need("pagemap", open("/proc/self/pagemap", O_RDONLY));
+	int kpageflags = need("kpageflags", open("/proc/kpageflags", O_RDONLY));
 	long typed = 0, sum = 0;
 
-	for (size_t off = 0; off < size; off += PAGE) {
+	for (size_t off = 0; off < size; off += page_size) {
 		uint64_t entry;
 
 		sum += map[off] & 0;	/* the access is what matters */
-		entry = word(pagemap, ((uintptr_t)map + off) / PAGE);
+		entry = word(pagemap, ((uintptr_t)map + off) / page_size);
 		if (entry & PM_PRESENT)
-			typed += word(kpageflags, PM_PFN(entry)) >> KPF_USERMAP & 1;
+			typed += is_typed(kpageflags, PM_PFN(entry));
 	}
-	say("pages read", size / PAGE + sum);
+	say("pages read", size / page_size + sum);
 	say("usermap pages", typed);
 	close(pagemap);
 	close(kpageflags);
 }
 
-static unsigned char *map(int fd, size_t size, int prot)
+/* The pages with the type, when all is closed; RCU may still hold some back. */
+static void look_for_lost(void)
 {
-	void *at = mmap(NULL, size, prot, MAP_SHARED, fd, 0);
+	int kpageflags = need("kpageflags", open("/proc/kpageflags", O_RDONLY));
+	static uint64_t flags[4096];
+	long lost = 1;
+
+	for (int try = 0; try < 100 && lost; try++) {
+		ssize_t len;
+
+		lost = 0;
+		for (off_t at = 0; (len = pread(kpageflags, flags, sizeof(flags), at)) > 0; at += len)
+			for (size_t i = 0; i < len / sizeof(flags[0]); i++)
+				lost += flags[i] >> KPF_USERMAP & 1;
+		if (lost)
+			usleep(100000);
+	}
+	say("usermap pages left", lost);
+	close(kpageflags);
+}
+
+static unsigned char *map(int fd, size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	say("mmap", at == MAP_FAILED ? -errno : 0);
-	if (at == MAP_FAILED)
-		exit(1);
+	need("mmap", at == MAP_FAILED ? -1 : 0);
 	return at;
 }
 
@@ -93,39 +136,102 @@ static void in_child(unsigned char *at, size_t size)
 	pid_t pid = fork();
 
 	if (!pid) {
-		if (size > PAGE)
-			munmap(at, PAGE);
+		munmap(at, page_size);
 		_exit(((volatile unsigned char *)at)[size - 1] & 0);
 	}
 	waitpid(pid, &status, 0);
 	say("child", status);
 }
 
-static void put(const char *path, const char *text)
+/* Beyond the memory of the driver, in a process that it may kill. */
+static void beyond(int fd, size_t pages)
 {
-	int fd = xopen(path, O_WRONLY);
+	int status;
+	pid_t pid = fork();
 
-	say(path, error(write(fd, text, strlen(text))) > 0 ? 0 : -errno);
+	if (!pid) {
+		volatile unsigned char *at = mmap(NULL, page_size, PROT_READ, MAP_SHARED,
+						  fd, pages * page_size);
+
+		_exit(at == MAP_FAILED ? errno : at[0] & 0);
+	}
+	waitpid(pid, &status, 0);
+	say("beyond the end", status);
+}
+
+/* Map, fork, close and unmap in pieces; @gone takes the driver away. */
+static void use(int fd, void (*gone)(void))
+{
+	size_t size = PAGES * page_size;
+	unsigned char *at = map(fd, size);
+
+	look(at, size);
+	in_child(at, size);
+	at[3 * page_size + 1] = 0x5a;
+	if (gone)
+		gone();
+	close(fd);
+	say("after the close", at[3 * page_size + 1]);
+	look(at, size);
+	say("munmap of the middle", error(munmap(at + 4 * page_size, page_size)));
+	say("munmap", error(munmap(at, size)));
+	look_for_lost();
+}
+
+#ifdef __x86_64__
+static void unbind_vfb(void)
+{
+	int fd = need("unbind", open("/sys/bus/platform/drivers/vfb/unbind", O_WRONLY));
+
+	say("unbind", error(write(fd, "vfb.0", 5)));
 	close(fd);
 }
 
-int main(void)
+static void vfb(void)
 {
-	size_t size = 16 * PAGE;
-	int fd = xopen("/dev/fb0", O_RDWR);
-	unsigned char *at = map(fd, size, PROT_READ | PROT_WRITE);
-	char byte;
+	int fd = need("/dev/fb0", open("/dev/fb0", O_RDWR));
 
-	look(at, size);
-	at[3 * PAGE + 1] = 0x5a;
-	say("read() of what was written", error(pread(fd, &byte, 1, 3 * PAGE + 1)) == 1 &&
-	    byte == 0x5a);
-	in_child(at, size);
-	put("/sys/bus/platform/drivers/vfb/unbind", "vfb.0");
-	say("after unbind", at[3 * PAGE + 1]);
-	close(fd);
-	look(at, size);
-	say("munmap of the middle", error(munmap(at + 4 * PAGE, PAGE)));
-	say("munmap", error(munmap(at, size)));
-	return 0;
+	beyond(fd, 0x10000);
+	use(fd, unbind_vfb);
+}
+#endif
+
+#ifdef __powerpc__
+/* The virtual machine goes before its table does. */
+static void spapr_tce(void)
+{
+	struct kvm_create_spapr_tce_64 args = {
+		.liobn = 1,
+		.page_shift = 12,
+		.size = PAGES * page_size / 8,
+	};
+	int kvm = need("/dev/kvm", open("/dev/kvm", O_RDWR));
+	int vm = need("KVM_CREATE_VM", ioctl(kvm, KVM_CREATE_VM, 0));
+	int fd = need("KVM_CREATE_SPAPR_TCE_64", ioctl(vm, KVM_CREATE_SPAPR_TCE_64, &args));
+
+	say("the same number again",
+	    error(ioctl(vm, KVM_CREATE_SPAPR_TCE_64, &args)));
+	close(vm);
+	close(kvm);
+	beyond(fd, PAGES);
+	use(fd, NULL);
+}
+#endif
+
+int main(int argc, char **argv)
+{
+	driver = argc > 1 ? argv[1] : "";
+	page_size = sysconf(_SC_PAGESIZE);
+	need("/proc", mount("proc", "/proc", "proc", 0, NULL));
+	need("/sys", mount("sysfs", "/sys", "sysfs", 0, NULL));
+	need("/dev", mount("devtmpfs", "/dev", "devtmpfs", 0, NULL));
+#ifdef __x86_64__
+	if (!strcmp(driver, "vfb"))
+		vfb();
+#endif
+#ifdef __powerpc__
+	if (!strcmp(driver, "spapr-tce"))
+		spapr_tce();
+#endif
+	end("finished");
 }
