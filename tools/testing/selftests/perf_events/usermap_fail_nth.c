@@ -61,6 +61,12 @@ static int fd = -1;
 static char *ring = MAP_FAILED;	/* of an AUX area */
 static char *addr;
 
+/*
+ * Where page tables begin and nothing else is, if there is such an address: an
+ * area that is mapped in halves needs a page table for each of them.
+ */
+#define PLACE ((void *)(uintptr_t)(1ULL << 40))
+
 FIXTURE(fail_nth)
 {
 	long typed;
@@ -188,7 +194,7 @@ static int do_call(void)
 		page->aux_offset = offset;
 		page->aux_size = nr_pages * page_size;
 	}
-	addr = mmap(NULL, nr_pages * page_size, prot, MAP_SHARED, fd, offset);
+	addr = mmap(PLACE, nr_pages * page_size, prot, MAP_SHARED, fd, offset);
 	return addr == MAP_FAILED ? errno : 0;
 }
 
