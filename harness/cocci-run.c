@@ -74,9 +74,9 @@ static uint64_t word(int fd, uint64_t index)
 	return value;
 }
 
-static int is_typed(int kpageflags, uint64_t pfn)
+static int is_typed(uint64_t flags)
 {
-	return word(kpageflags, pfn) >> KPF_USERMAP & 1;
+	return flags >> KPF_USERMAP & 1;
 }
 
 static void look(const volatile unsigned char *map, size_t size)
@@ -91,7 +91,7 @@ static void look(const volatile unsigned char *map, size_t size)
 		sum += map[off] & 0;	/* the access is what matters */
 		entry = word(pagemap, ((uintptr_t)map + off) / page_size);
 		if (entry & PM_PRESENT)
-			typed += is_typed(kpageflags, PM_PFN(entry));
+			typed += is_typed(word(kpageflags, PM_PFN(entry)));
 	}
 	say("pages read", size / page_size + sum);
 	say("usermap pages", typed);
@@ -112,7 +112,7 @@ static void look_for_lost(void)
 		lost = 0;
 		for (off_t at = 0; (len = pread(kpageflags, flags, sizeof(flags), at)) > 0; at += len)
 			for (size_t i = 0; i < len / sizeof(flags[0]); i++)
-				lost += flags[i] >> KPF_USERMAP & 1;
+				lost += is_typed(flags[i]);
 		if (lost)
 			usleep(100000);
 	}
