@@ -24,6 +24,8 @@
 #define PARAM_DIR	"/sys/module/fake_aux/parameters"
 #define FAKE_AUX_MAGIC	(0xa0f5ULL << 48)
 
+#define TAINT_WARN	(1 << 9)	/* of /proc/sys/kernel/tainted */
+
 #define DATA_PAGES	8
 
 /* The first character of a file, and what number it begins with. */
@@ -713,6 +715,43 @@ TEST_F(aux, outlives_first_mm)
 	ASSERT_EQ(1, write(to_child[1], &byte, 1));
 	EXPECT_EQ(0, reap(pid));
 	EXPECT_EQ(0, pmu_pages());
+}
+
+/* One process unmaps the ring while another one maps its first AUX area. */
+TEST_F(aux, ring_unmapped_meanwhile)
+{
+	long warned = -1, warned_before = -1;
+	pid_t pid;
+
+	ASSERT_EQ(0, munmap(self->aux, self->len));
+	ASSERT_EQ(0, munmap(self->page, self->ring_len));
+	self->aux = MAP_FAILED;
+	self->page = mmap(NULL, self->ring_len, PROT_READ | PROT_WRITE,
+			  MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->page);
+	read_attr("/proc/sys/kernel/tainted", &warned_before);
+
+	ASSERT_TRUE(write_string(PARAM_DIR "/hold", "Y"));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		struct perf_event_mmap_page *page;
+
+		page = mmap(NULL, self->ring_len, PROT_READ | PROT_WRITE,
+			    MAP_SHARED, self->fd, 0);
+		if (page == MAP_FAILED)
+			_exit(1);
+		_exit(map_aux(self->fd, page, self->len,
+			      aux_prot(variant->overwrite)) == MAP_FAILED);
+	}
+	EXPECT_TRUE(wait_until(pmu_pages() == (long)variant->pages));
+	EXPECT_EQ(0, munmap(self->page, self->ring_len));
+	self->page = MAP_FAILED;
+	EXPECT_TRUE(write_string(PARAM_DIR "/hold", "N"));
+	EXPECT_EQ(0, reap(pid));
+
+	read_attr("/proc/sys/kernel/tainted", &warned);
+	EXPECT_EQ(warned_before & TAINT_WARN, warned & TAINT_WARN);
 }
 
 TEST_F(aux, gup_refused)

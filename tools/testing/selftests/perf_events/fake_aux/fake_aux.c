@@ -16,6 +16,7 @@
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/perf_event.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
@@ -28,6 +29,10 @@ MODULE_PARM_DESC(no_sg, "the PMU cannot do scatter-gather");
 static bool prefer_large;
 module_param(prefer_large, bool, 0444);
 MODULE_PARM_DESC(prefer_large, "the PMU prefers large allocations");
+
+static bool hold;
+module_param(hold, bool, 0644);
+MODULE_PARM_DESC(hold, "let mmap() of an AUX area wait until this is N again");
 
 /* AUX pages that are set up and not freed yet, also in sysfs. */
 static atomic_t pages_in_use = ATOMIC_INIT(0);
@@ -60,6 +65,8 @@ static void *fake_aux_setup_aux(struct perf_event *event, void **pages,
 	area->nr_pages = nr;
 	area->overwrite = overwrite;
 	atomic_add(nr, &pages_in_use);
+	while (READ_ONCE(hold) && !fatal_signal_pending(current))
+		schedule_timeout_killable(1);
 	return area;
 }
 
