@@ -24,7 +24,7 @@
 #define PARAM_DIR	"/sys/module/fake_aux/parameters"
 #define FAKE_AUX_MAGIC	(0xa0f5ULL << 48)
 
-#define TAINT_WARN	(1 << 9)	/* of /proc/sys/kernel/tainted */
+#define TAINT_WARN	512	/* of /proc/sys/kernel/tainted */
 
 #define DATA_PAGES	8
 
