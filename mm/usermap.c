@@ -51,6 +51,7 @@ void usermap_set_pages(struct page *page, unsigned long nr_pages)
 	for (; page < end; page += compound_nr(page)) {
 		VM_WARN_ON_ONCE_PAGE(PageTail(page), page);
 		__SetPageUsermap(page);
+		page_usermap(page)->order = 0;
 	}
 }
 EXPORT_SYMBOL_GPL(usermap_set_pages);

@@ -2761,6 +2761,12 @@ static void bad_page_behind_known_order(struct kunit *test)
 				     NR_PAGES + 1, VMA_PROT), -EINVAL);
 	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr,
 					 NR_PAGES + 1), 0);
+	/* An order is the owner's word, not what was in the page before. */
+	usermap_clear_pages(first->page[0], NR_PAGES);
+	usermap_set_pages(first->page[0], 1);
+	KUNIT_EXPECT_EQ(test, insert(map, map->addr, CONTIG, first->page,
+				     NR_PAGES, VMA_PROT), -EINVAL);
+	usermap_set_pages(first->page[1], NR_PAGES - 1);
 	/* From its second page on, each is looked at. */
 	usermap_clear_pages(first->page[3], 1);
 	KUNIT_EXPECT_EQ(test, insert(map, map->addr, CONTIG, &first->page[1],
