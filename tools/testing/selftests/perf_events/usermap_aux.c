@@ -405,6 +405,7 @@ TEST_F(aux, typed_pages)
 {
 	size_t typed = count_typed(self->aux, self->len);
 
+	ASSERT_EQ(has_usermap, vma_is_usermap(self->aux));
 	if (!vma_is_usermap(self->aux)) {
 		ASSERT_EQ(0, typed);
 		return;
@@ -819,5 +820,6 @@ TEST_F(machine, no_leak)
 int main(int argc, char **argv)
 {
 	usermap_init();
+	has_usermap = kernel_has_usermap();
 	return test_harness_run(argc, argv);
 }

@@ -11,6 +11,9 @@
 
 #include "../mm/usermap.h"
 
+/* What kernel_has_usermap() says, for main() to set. */
+static bool has_usermap;
+
 static inline int perf_open(struct perf_event_attr *attr)
 {
 	attr->size = sizeof(*attr);
