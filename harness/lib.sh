@@ -137,6 +137,56 @@ use_ccache() {
 	export KBUILD_BUILD_USER=usermap KBUILD_BUILD_HOST=usermap
 }
 
+# What CI builds from committed source is kept in the cache, in a file whose name
+# has the hash of all that it depends on: the source, how the harness builds it,
+# and every package of this machine. built_file NAME SOURCE [FILE...] prints that
+# name, with FILEs in the hash, too; it fails where the source has changes.
+built_file() {
+	_name=$1 _source=$2
+	shift 2
+	[ -e "$_source/.git" ] || return 1
+	[ -z "$(git -C "$_source" status --porcelain | head -n 1)" ] || return 1
+	_hash=$({
+		git -C "$_source" rev-parse 'HEAD^{tree}'
+		dpkg-query -W
+		find "$HARNESS/config" "$HARNESS/compat" -type f -exec cat {} +
+		cat "$HARNESS/lib.sh" "$HARNESS"/build* "$@"
+	} | sha256sum | cut -c1-32)
+	echo "$CACHE/built/$_name-$_hash.tar"
+}
+
+# take_built FILE DIR: unpack it, if this checkout has not begun to build DIR, or
+# has it from there already.
+take_built() {
+	[ -n "$1" ] || return 1
+	if [ -e "$2/.taken" ]; then
+		[ "$(cat "$2/.taken")" != "$1" ] || return 0
+		rm -rf "$2"
+	fi
+	if [ -e "$2" ] || ! [ -e "$1" ]; then
+		return 1
+	fi
+	mkdir -p "$2"
+	tar -C "$BUILD" -xf "$1" || return 1
+	touch "$1"
+	echo "$1" >"$2/.taken"
+	say "took ${2#"$TOP/"} from the cache"
+}
+
+# keep_built FILE PATH...: these of build/, for take_built. The last three of a
+# name are kept.
+keep_built() {
+	_file=$1
+	shift
+	[ -n "$_file" ] && [ ! -e "$_file" ] || return 0
+	mkdir -p "$CACHE/built"
+	tar -C "$BUILD" -cf "$_file.$$" "$@"
+	mv "$_file.$$" "$_file"
+	find "$CACHE/built" -name "$(basename "${_file%-*}")-????????????????????????????????.tar" \
+		-printf '%T@ %p\n' | sort -rn | sed '1,3d; s/^[^ ]* //' |
+		while read -r _file; do rm "$_file"; done
+}
+
 # count_results STEP FILE...: show what failed in TAP files, and leave the
 # figures in build/results/STEP.
 count_results() {

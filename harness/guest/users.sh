@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # What a program sees of the pages that the kernel shares with user space; see
-# harness/pristine-tests for the same on the kernel without usermap pages.
+# harness/guest-tests for the same on the kernel without usermap pages.
 #
 # usage: harness/guest/users.sh (in the guest)
 set -eu
