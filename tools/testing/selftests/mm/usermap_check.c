@@ -768,7 +768,6 @@ TEST_F(correct, the_last_mapping_keeps_the_memory)
 struct object {
 	int fd;
 	unsigned int kind, nr_pages, flags;
-	unsigned int method;	/* if not shared */
 	bool shared;
 	int slots;		/* that map it; it goes with the last */
 	bool current;		/* it is open */
@@ -860,10 +859,8 @@ static int alloc_object(struct worker *w, struct object *object)
 		ret = alloc(object->fd, object->kind, method,
 			    object->nr_pages, object->flags);
 	} while (ret == -EINVAL);
-	if (!ret && !object->shared) {
-		object->method = method;
+	if (!ret && !object->shared)
 		reset_words(object);
-	}
 	return ret;
 }
 
@@ -1049,8 +1046,7 @@ static void op_map(struct worker *w)
 		return;
 	}
 	/* remap_pfn_range() maps private pages only at once. */
-	if (addr == MAP_FAILED && errno == EINVAL && slot.private && nr > 1 &&
-	    (object->shared || object->method == TEST_USERMAP_PFN))
+	if (addr == MAP_FAILED && errno == EINVAL && slot.private && nr > 1)
 		return;
 	demand(w, addr != MAP_FAILED);
 	/* The last ->close() should have freed it. */
