@@ -344,7 +344,7 @@ static void alloc_neighbours(struct kunit *test, enum block_kind kind,
 	struct block *new, *old;
 	int i;
 
-	for (i = 0; i < 32; i++) {
+	for (i = 0; i < 256; i++) {
 		new = alloc_untyped(test, kind);
 		list_for_each_entry(old, &ut->blocks, list) {
 			long distance = page_to_pfn(new->page[0]) -
@@ -574,6 +574,19 @@ static vm_fault_t map_pfn_mkwrite(struct vm_fault *vmf)
 
 static const struct vm_operations_struct mkwrite_vm_ops = {
 	.pfn_mkwrite = map_pfn_mkwrite,
+};
+
+/* Must not be called: it is for folios. */
+static vm_fault_t map_page_mkwrite(struct vm_fault *vmf)
+{
+	struct map *map = vmf->vma->vm_private_data;
+
+	map->nr_mkwrites++;
+	return VM_FAULT_SIGBUS;
+}
+
+static const struct vm_operations_struct page_mkwrite_vm_ops = {
+	.page_mkwrite = map_page_mkwrite,
 };
 
 static vm_fault_t map_fault(struct vm_fault *vmf)
@@ -1336,6 +1349,23 @@ static void map_read_only_prot(struct kunit *test)
 	expect_uncounted(test, 0);
 }
 
+/* Without ->pfn_mkwrite nobody is asked, and the first write succeeds. */
+static void map_read_only_prot_unasked(struct kunit *test)
+{
+	struct block *block = alloc_block(test, SPLIT);
+	struct map *map = block_to_map(test, block);
+
+	map->prot = READ_ONLY;
+	map->vm_ops = &page_mkwrite_vm_ops;
+	do_map(test, map, 0, NR_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+	KUNIT_EXPECT_FALSE(test, is_writable(test_mm(test), map->addr));
+	KUNIT_EXPECT_EQ(test, user_write(map->addr, SOME_VALUE), 0);
+	KUNIT_EXPECT_EQ(test, map->nr_mkwrites, 0);
+	KUNIT_EXPECT_TRUE(test, is_writable(test_mm(test), map->addr));
+	KUNIT_EXPECT_EQ(test, page_word(block->page[0], 0), SOME_VALUE);
+	expect_uncounted(test, 0);
+}
+
 /* The scheme of perf: only the control page becomes writable. */
 static void map_first_page_writable(struct kunit *test)
 {
@@ -1616,6 +1646,7 @@ static struct kunit_case usermap_map_cases[] = {
 	KUNIT_CASE_PARAM(map_in_two_mms, all_kinds_gen_params),
 	KUNIT_CASE(map_sets_mixedmap_only),
 	KUNIT_CASE(map_read_only_prot),
+	KUNIT_CASE(map_read_only_prot_unasked),
 	KUNIT_CASE(map_first_page_writable),
 	KUNIT_CASE(map_writable_prot),
 	KUNIT_CASE(map_zero_page_private),
@@ -2357,13 +2388,18 @@ static void remote_core_dump(struct kunit *test)
 {
 	struct block *block = alloc_block(test, param_kind(test));
 	struct map *map = map_shared(test, block);
-	struct page *page;
-	int locked = 0;
+	int i, locked = 0;
 
-	page = get_dump_page(map->addr, &locked);
-	KUNIT_EXPECT_PTR_EQ(test, page, block->page[0]);
-	if (page)
-		put_page(page);
+	for (i = 0; i < NR_PAGES; i++) {
+		struct page *page = get_dump_page(addr_of(map, i), &locked);
+
+		/* A tail of a non-compound block has no reference to share. */
+		KUNIT_EXPECT_PTR_EQ(test, page,
+				    block->kind == HIGH_ORDER && i ? NULL :
+				    block->page[i]);
+		if (page)
+			put_page(page);
+	}
 	expect_uncounted(test, 0);
 }
 #endif

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -293,5 +294,133 @@ static inline int reap(pid_t pid)
 	return WIFSIGNALED(status) ? 256 + WTERMSIG(status) :
 				     WEXITSTATUS(status);
 }
+
+/* Fault injection */
+
+/*
+ * Where page tables begin and nothing else is, if there is such an address:
+ * what is mapped there needs page tables, which may fail, too.
+ */
+#define PLACE ((void *)(uintptr_t)(1ULL << 40))
+
+/* More than any call allocates. */
+#define FAIL_MANY	1000000
+/*
+ * Of a call with many allocations, this many first and last ones fail; all of
+ * them if the environment has FAIL_ALL.
+ */
+#define FAIL_EDGE	40
+
+/**
+ * struct fail_each - a call, each of whose allocations is to fail once
+ * @call: do it, and return 0 or the errno
+ * @undo: undo what succeeded, and say whether all was there
+ * @err: the errno of a call that fails, 0 for any
+ * @total: out: number of its allocations
+ * @failures: out: how many of them the call failed for
+ * @survivors: out: how many it did without
+ * @last: out: the last one that it failed for
+ * @nth: out: the one that failed last
+ * @got: out: what the call returned then
+ */
+struct fail_each {
+	int (*call)(void);
+	bool (*undo)(void);
+	int err;
+	long total, failures, survivors, last, nth;
+	int got;
+};
+
+/*
+ * What lets allocations of this thread fail, of slab and of pages, whatever
+ * their flags and without a report; -1 if the kernel has no such thing.
+ */
+static inline int fail_open(void)
+{
+	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
+	char path[64];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path),
+			 "/sys/kernel/debug/%s/ignore-gfp-wait", kinds[i]);
+		if (!write_string(path, "N"))
+			return -1;
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose",
+			 kinds[i]);
+		if (!write_string(path, "0"))
+			return -1;
+	}
+	if (!write_string("/sys/kernel/debug/fail_page_alloc/min-order", "0"))
+		return -1;
+	return open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+}
+
+/* Do the call, and let allocation @nth fail. Return what is left of @nth. */
+static inline long fail_call(struct fail_each *f, int control, long nth)
+{
+	char buf[24] = { 0 };
+
+	f->nth = nth;
+	snprintf(buf, sizeof(buf), "%ld", nth);
+	if (pwrite(control, buf, strlen(buf), 0) < 0)
+		return -1;
+	f->got = f->call();
+	memset(buf, 0, sizeof(buf));
+	if (pread(control, buf, sizeof(buf) - 1, 0) <= 0 ||
+	    pwrite(control, "0", 1, 0) != 1)
+		return -1;
+	return strtol(buf, NULL, 10);
+}
+
+/* Return NULL, or what was wrong; with @control of fail_open(). */
+static inline const char *fail_each(struct fail_each *f, int control)
+{
+	const long edge = getenv("FAIL_ALL") ? FAIL_MANY : FAIL_EDGE;
+	long nth, left;
+
+	/* Once in advance: the first call may allocate more. */
+	if (f->call() || !f->undo())
+		return "it does not succeed without";
+
+	left = fail_call(f, control, FAIL_MANY);
+	if (left <= 0 || f->got || !f->undo())
+		return "its allocations cannot be counted";
+	f->total = FAIL_MANY - left;
+
+	for (nth = 1; nth <= f->total; nth++) {
+		if (nth > edge && nth < f->total - edge)
+			nth = f->total - edge;
+		left = fail_call(f, control, nth);
+		if (left < 0)
+			return "no fail-nth";
+		if (!f->got) {
+			/* It was done without, or has not come to it. */
+			if (!f->undo())
+				return "not all is there";
+			f->survivors++;
+			continue;
+		}
+		if (left || (f->err && f->got != f->err))
+			return "it fails otherwise";
+		f->failures++;
+		f->last = nth;
+		if (f->call() || !f->undo())
+			return "it does not succeed after";
+	}
+	return NULL;
+}
+
+/* The same in a test, with what it counted. */
+#define EXPECT_FAIL_EACH(f, control)					\
+do {									\
+	const char *__wrong = fail_each(f, control);			\
+									\
+	EXPECT_EQ(NULL, __wrong)					\
+		TH_LOG("%s: allocation %ld of %ld, errno %d", __wrong,	\
+		       (f)->nth, (f)->total, (f)->got);			\
+	TH_LOG("%ld allocations: %ld failures, the last at %ld, %ld survivors", \
+	       (f)->total, (f)->failures, (f)->last, (f)->survivors);	\
+	EXPECT_GT((f)->failures, 0);					\
+} while (0)
 
 #endif /* _USERMAP_H */

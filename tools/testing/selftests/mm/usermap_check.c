@@ -38,6 +38,7 @@
 #define DEVICE		"/dev/test_usermap"
 #define MISTAKES	"/sys/module/test_usermap/parameters/mistakes"
 #define CLEAR_ONCE	"/sys/kernel/debug/clear_warn_once"
+#define CORRUPT_PFN	"/sys/kernel/debug/hwpoison/corrupt-pfn"
 #define FAIL_ALLOC	"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait"
 
 #define RW		(PROT_READ | PROT_WRITE)
@@ -746,6 +747,43 @@ TEST_F(correct, the_last_mapping_keeps_the_memory)
 	EXPECT_EQ(0, reap(pid));
 	EXPECT_TRUE(numbered(last, NR - 1, 1));
 	EXPECT_EQ(0, munmap(last, page_size));
+}
+
+/*
+ * A page that fails is marked, and stays with who has it: nobody is told. Not
+ * unmarked again, which would drop a reference that nobody has taken.
+ */
+TEST_F(correct, a_memory_failure_is_ignored)
+{
+	static const unsigned int kinds[] = {
+		TEST_USERMAP_PAGES, TEST_USERMAP_COMPOUND, TEST_USERMAP_BLOCK,
+	};
+	char text[24], *addr, *last;
+
+	if (access(CORRUPT_PFN, W_OK))
+		SKIP(return, CORRUPT_PFN ": %s", strerror(errno));
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		ASSERT_EQ(0, alloc(self->fd, kinds[i], TEST_USERMAP_ARRAY, NR,
+				   variant->flags));
+		addr = map(self->fd, 0, NR);
+		ASSERT_NE(MAP_FAILED, addr);
+		last = addr + (NR - 1) * page_size;
+		EXPECT_EQ(-1, madvise(last, page_size, MADV_HWPOISON));
+		EXPECT_EQ(EFAULT, errno);
+		EXPECT_EQ(-1, madvise(last, page_size, MADV_SOFT_OFFLINE));
+		EXPECT_EQ(EFAULT, errno);
+
+		snprintf(text, sizeof(text), "%#lx", (long)page_pfn(last));
+		errno = 0;
+		EXPECT_FALSE(write_string(CORRUPT_PFN, text));
+		EXPECT_EQ(EBUSY, errno);
+		EXPECT_FALSE(write_string(CORRUPT_PFN, text));
+		EXPECT_EQ(EHWPOISON, errno);
+		EXPECT_TRUE(numbered(addr, 0, NR));
+		EXPECT_TRUE(page_is_typed(last));
+		EXPECT_EQ(0, munmap(addr, NR * page_size));
+		control(self->fd, TEST_USERMAP_FREE, 0);
+	}
 }
 
 /*

@@ -584,6 +584,82 @@ TEST_F(region, is_copied_on_write)
 	EXPECT_TRUE(filled(&self->mem, copy, 2));
 }
 
+/* A call whose allocations fail, and what it works on. */
+static struct memory failing;
+static enum kind failing_kind;
+static size_t failing_pages;
+
+static int failing_mmap(void)
+{
+	failing.addr = map_memory(&failing);
+	return failing.addr == MAP_FAILED ? errno : 0;
+}
+
+static bool undo_mmap(void)
+{
+	fill(&failing, failing.addr, 3);
+	return filled(&failing, failing.addr, 3) &&
+	       !munmap(failing.addr, failing.size);
+}
+
+TEST_F_TIMEOUT(region, mmap_fails, 120)
+{
+	struct fail_each each = {
+		.call = failing_mmap, .undo = undo_mmap, .err = ENOMEM,
+	};
+	int control = fail_open();
+
+	if (control < 0)
+		SKIP(return, "no fault injection in debugfs");
+	failing = self->mem;
+	EXPECT_FAIL_EACH(&each, control);
+	fill(&self->mem, self->mem.addr, 4);
+	EXPECT_TRUE(filled(&self->mem, self->mem.addr, 4));
+	close(control);
+
+	/* A mapping that failed does not keep the memory. */
+	EXPECT_EQ(0, munmap(self->mem.addr, self->mem.size));
+	EXPECT_EQ(0, close(self->mem.fd));
+	self->mem.fd = -1;
+	EXPECT_TRUE(typed_pages_are_gone());
+}
+
+/* A ring with its region, and both mapped. */
+static int failing_create(void)
+{
+	int err;
+
+	failing = (struct memory){ .fd = -1 };
+	err = create_memory(&failing, failing_kind, failing_pages, false);
+	if (err && failing.fd >= 0)
+		close(failing.fd);
+	return -err;
+}
+
+static bool undo_create(void)
+{
+	return undo_mmap() && !close(failing.fd);
+}
+
+TEST_F_TIMEOUT(region, creation_fails, 120)
+{
+	struct fail_each each = {
+		.call = failing_create, .undo = undo_create, .err = ENOMEM,
+	};
+	int control = fail_open();
+	long typed = count_all_typed();
+
+	if (control < 0)
+		SKIP(return, "no fault injection in debugfs");
+	failing_kind = variant->kind;
+	failing_pages = variant->nr_pages;
+	EXPECT_FAIL_EACH(&each, control);
+	EXPECT_TRUE(wait_until(count_all_typed() <= typed))
+		TH_LOG("%ld typed pages, %ld before", count_all_typed(), typed);
+	EXPECT_TRUE(filled(&self->mem, self->mem.addr, 1));
+	close(control);
+}
+
 FIXTURE(freed)
 {
 	struct memory mem;
@@ -934,4 +1010,8 @@ TEST(memlock)
 	close(other);
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	usermap_init();
+	return test_harness_run(argc, argv);
+}

@@ -462,6 +462,14 @@ static int ublk_control(__u32 op, struct ublksrv_ctrl_cmd cmd)
 	return ret;
 }
 
+/* The device goes with the last who uses it. */
+static int ublk_del(__u32 id)
+{
+	struct ublksrv_ctrl_cmd cmd = { .dev_id = id, .queue_id = -1 };
+
+	return ublk_control(UBLK_U_CMD_DEL_DEV_ASYNC, cmd);
+}
+
 /* Add a device, and open the one for the server. */
 static int ublk_add(int depth, __u32 *id)
 {
@@ -486,16 +494,10 @@ static int ublk_add(int depth, __u32 *id)
 		return ret;
 	*id = info.dev_id;
 	snprintf(name, sizeof(name), "/dev/ublkc%u", info.dev_id);
-	fd = open(name, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-/* The device goes with the last who uses it. */
-static int ublk_del(__u32 id)
-{
-	struct ublksrv_ctrl_cmd cmd = { .dev_id = id, .queue_id = -1 };
-
-	return ublk_control(UBLK_U_CMD_DEL_DEV_ASYNC, cmd);
+	fd = ret_errno(open(name, O_RDWR | O_CLOEXEC));
+	if (fd < 0)
+		ublk_del(*id);
+	return fd;
 }
 
 /* A device that is there for as long as it is open or mapped. */
@@ -510,6 +512,8 @@ static int ublk_open(void)
 	err = ublk_del(id);
 	if (!err)
 		return fd;
+	/* One allocation has failed; what deletes it now has others. */
+	ublk_del(id);
 	close(fd);
 	return err;
 }
@@ -945,6 +949,91 @@ TEST_F(map, bad_offset)
 			     offset + (1LL << 40)));
 	EXPECT_EQ(-EINVAL, map_errno(self->fd, self->pages, self->prot,
 				     MAP_SHARED, offset + 1));
+}
+
+/* A call whose allocations fail, and what it works on. */
+static struct {
+	int (*open)(void);
+	int fd;
+	char *addr;
+	size_t pages;
+	int prot;
+	off_t offset;
+	bool populate;
+} failing;
+
+static int failing_mmap(void)
+{
+	const size_t len = failing.pages * page_size;
+	int err;
+
+	failing.addr = mmap(PLACE, len, failing.prot, MAP_SHARED, failing.fd,
+			    failing.offset);
+	if (failing.addr == MAP_FAILED)
+		return errno;
+	if (!failing.populate || !madvise(failing.addr, len, MADV_POPULATE_READ))
+		return 0;
+	err = errno;
+	munmap(failing.addr, len);
+	return err;
+}
+
+static bool undo_mmap(void)
+{
+	bool whole = true;
+
+	for (size_t i = 0; i < failing.pages; i++)
+		whole = whole && !probe_read(failing.addr + i * page_size);
+	return !munmap(failing.addr, failing.pages * page_size) && whole;
+}
+
+TEST_F_TIMEOUT(map, mmap_fails, 120)
+{
+	struct fail_each each = {
+		.call = failing_mmap, .undo = undo_mmap, .err = ENOMEM,
+	};
+	int control = fail_open();
+	long typed = count_all_typed();
+
+	if (control < 0)
+		SKIP(return, "no fault injection in debugfs");
+	failing.fd = self->fd;
+	failing.pages = self->pages;
+	failing.prot = self->prot;
+	failing.offset = map_offset(variant);
+	failing.populate = variant->is_fault;
+	EXPECT_FAIL_EACH(&each, control);
+	EXPECT_TRUE(wait_until(count_all_typed() <= typed));
+	EXPECT_TRUE(readable(self->addr, self->pages));
+	close(control);
+}
+
+static int failing_open(void)
+{
+	failing.fd = failing.open();
+	return failing.fd < 0 ? -failing.fd : 0;
+}
+
+static bool undo_open(void)
+{
+	return !close(failing.fd);
+}
+
+/* The errno is not that of usermap pages; that none is left behind is. */
+TEST_F_TIMEOUT(map, open_fails, 120)
+{
+	struct fail_each each = { .call = failing_open, .undo = undo_open };
+	int control = fail_open();
+	long typed = count_all_typed();
+
+	if (control < 0)
+		SKIP(return, "no fault injection in debugfs");
+	failing.open = variant->open;
+	EXPECT_FAIL_EACH(&each, control);
+	EXPECT_TRUE(wait_until(count_all_typed() <= typed))
+		TH_LOG("%ld typed pages, %ld before", count_all_typed(), typed);
+	EXPECT_TRUE(readable(self->addr, self->pages));
+	close(control);
 }
 
 /* Pages that are not there do not keep mmap() from succeeding. */
@@ -1773,6 +1862,41 @@ TEST(comedi_resize)
 	EXPECT_EQ(0, map_errno(fd, small, PROT_READ, MAP_SHARED, 0));
 	EXPECT_EQ(pages, comedi_buf_pages(fd, COMEDI_AI, pages));
 	close(fd);
+}
+
+static int failing_comedi_resize(void)
+{
+	int pages = comedi_buf_pages(failing.fd, COMEDI_AI, failing.pages / 2);
+
+	return pages < 0 ? -pages : 0;
+}
+
+static bool undo_comedi_resize(void)
+{
+	return comedi_buf_pages(failing.fd, COMEDI_AI, failing.pages) ==
+	       (int)failing.pages;
+}
+
+/* Its buffer is not allocated by open(), as map.open_fails has the others. */
+TEST(comedi_resize_fails)
+{
+	struct fail_each each = {
+		.call = failing_comedi_resize, .undo = undo_comedi_resize,
+		.err = ENOMEM,
+	};
+	int control = fail_open();
+	long typed;
+
+	failing.fd = comedi_open();
+	if (failing.fd < 0 || control < 0)
+		SKIP(return, "no %s or no fault injection", COMEDI_DEVICE);
+	failing.pages = comedi_pages(failing.fd);
+	typed = count_all_typed();
+	EXPECT_FAIL_EACH(&each, control);
+	EXPECT_TRUE(undo_comedi_resize());
+	EXPECT_TRUE(wait_until(count_all_typed() <= typed));
+	close(failing.fd);
+	close(control);
 }
 
 /* A mapping of one page may be private: that writes to it was a mistake. */

@@ -19,11 +19,6 @@
 #define SAMPLE_PAGES	4
 #define RING_PAGES	(1 + 8)
 
-/* More than any call allocates. */
-#define MANY		1000000
-/* Of a call with many allocations, this many first and last ones fail. */
-#define EDGE		40
-
 static long read_long(const char *path)
 {
 	char buf[32] = { 0 };
@@ -37,19 +32,6 @@ static long read_long(const char *path)
 	return len > 0 ? strtol(buf, NULL, 10) : -1;
 }
 
-/* Any allocation of this kind may fail, and does so without a report. */
-static bool setup_injection(const char *kind)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/ignore-gfp-wait",
-		 kind);
-	if (!write_string(path, "N"))
-		return false;
-	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose", kind);
-	return write_string(path, "0");
-}
-
 enum call { RING, AUX, SAMPLE_OPEN, SAMPLE_MMAP };
 
 /* The call that is tested, and what it works on. */
@@ -60,12 +42,6 @@ static int control = -1;	/* fail-nth of this thread */
 static int fd = -1;
 static char *ring = MAP_FAILED;	/* of an AUX area */
 static char *addr;
-
-/*
- * Where page tables begin and nothing else is, if there is such an address: an
- * area that is mapped in halves needs a page table for each of them.
- */
-#define PLACE ((void *)(uintptr_t)(1ULL << 40))
 
 FIXTURE(fail_nth)
 {
@@ -128,11 +104,9 @@ FIXTURE_SETUP(fail_nth)
 	self->typed = count_all_typed();
 	self->pinned = status_field("VmPin");
 
-	if (!setup_injection("failslab") || !setup_injection("fail_page_alloc"))
+	control = fail_open();
+	if (control < 0)
 		SKIP(return, "no fault injection in debugfs");
-	write_string("/sys/kernel/debug/fail_page_alloc/min-order", "0");
-	control = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	ASSERT_GE(control, 0);
 
 	switch (call) {
 	case RING:
@@ -213,65 +187,16 @@ static bool undo_call(void)
 	return !munmap(addr, nr_pages * page_size) && whole;
 }
 
-/* Do the call, and let allocation @nth fail. Return what is left of @nth. */
-static long do_call_failing(long nth, int *err)
+TEST_F_TIMEOUT(fail_nth, each, 600)
 {
-	char buf[24] = { 0 };
+	struct fail_each each = {
+		.call = do_call, .undo = undo_call, .err = ENOMEM,
+	};
 
-	snprintf(buf, sizeof(buf), "%ld", nth);
-	if (pwrite(control, buf, strlen(buf), 0) < 0)
-		return -1;
-	*err = do_call();
-	memset(buf, 0, sizeof(buf));
-	if (pread(control, buf, sizeof(buf) - 1, 0) <= 0 ||
-	    pwrite(control, "0", 1, 0) != 1)
-		return -1;
-	return strtol(buf, NULL, 10);
-}
-
-TEST_F_TIMEOUT(fail_nth, each, 120)
-{
-	long total, nth, left, failures = 0, survivors = 0, last = 0;
-	int err;
-
-	/* Once in advance: the first call may allocate more. */
-	ASSERT_EQ(0, do_call());
-	ASSERT_TRUE(undo_call());
-
-	left = do_call_failing(MANY, &err);
-	ASSERT_GT(left, 0);
-	ASSERT_EQ(0, err);
-	ASSERT_TRUE(undo_call());
-	total = MANY - left;
-
-	for (nth = 1; nth <= total; nth++) {
-		if (nth > EDGE && nth < total - EDGE)
-			nth = total - EDGE;
-		left = do_call_failing(nth, &err);
-		ASSERT_GE(left, 0);
-		if (!err) {
-			/* It was done without, or has not come to it. */
-			ASSERT_TRUE(undo_call())
-				TH_LOG("allocation %ld of %ld", nth, total);
-			survivors++;
-			continue;
-		}
-		ASSERT_EQ(ENOMEM, err)
-			TH_LOG("allocation %ld of %ld", nth, total);
-		ASSERT_EQ(0, left);
-		failures++;
-		last = nth;
-
-		ASSERT_EQ(0, do_call())
-			TH_LOG("after allocation %ld of %ld", nth, total);
-		ASSERT_TRUE(undo_call());
-	}
-	TH_LOG("%ld allocations: %ld failures, the last at %ld, %ld survivors",
-	       total, failures, last, survivors);
-	EXPECT_GT(failures, 0);
+	EXPECT_FAIL_EACH(&each, control);
 	/* Page tables come last. */
 	if (nr_pages > 512)
-		EXPECT_GT(last, total - EDGE / 2);
+		EXPECT_GT(each.last, each.total - FAIL_EDGE / 2);
 }
 
 int main(int argc, char **argv)
