@@ -413,14 +413,15 @@ static inline const char *fail_each(struct fail_each *f, int control)
 /* The same in a test, with what it counted. */
 #define EXPECT_FAIL_EACH(f, control)					\
 do {									\
-	const char *__wrong = fail_each(f, control);			\
+	struct fail_each *__f = (f);					\
+	const char *__wrong = fail_each(__f, control);			\
 									\
 	EXPECT_EQ(NULL, __wrong)					\
 		TH_LOG("%s: allocation %ld of %ld, errno %d", __wrong,	\
-		       (f)->nth, (f)->total, (f)->got);			\
+		       __f->nth, __f->total, __f->got);			\
 	TH_LOG("%ld allocations: %ld failures, the last at %ld, %ld survivors", \
-	       (f)->total, (f)->failures, (f)->last, (f)->survivors);	\
-	EXPECT_GT((f)->failures, 0);					\
+	       __f->total, __f->failures, __f->last, __f->survivors);	\
+	EXPECT_GT(__f->failures, 0);					\
 } while (0)
 
 #endif /* _USERMAP_H */

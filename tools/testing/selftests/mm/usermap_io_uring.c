@@ -586,7 +586,7 @@ TEST_F(region, is_copied_on_write)
 
 /* All pages are free again once they are neither mapped nor open. */
 static void expect_freed(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(region) *self)
+			 struct _test_data_region *self)
 {
 	EXPECT_EQ(0, munmap(self->mem.addr, self->mem.size));
 	EXPECT_EQ(0, close(self->mem.fd));

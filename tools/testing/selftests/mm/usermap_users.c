@@ -953,7 +953,7 @@ TEST_F(map, bad_offset)
 
 /* All pages are free again once they are neither mapped nor open. */
 static void expect_freed(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(map) *self)
+			 struct _test_data_map *self)
 {
 	EXPECT_EQ(0, munmap(self->addr, self->len));
 	self->addr = MAP_FAILED;
