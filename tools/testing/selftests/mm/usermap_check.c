@@ -39,7 +39,6 @@
 #define MISTAKES	"/sys/module/test_usermap/parameters/mistakes"
 #define CLEAR_ONCE	"/sys/kernel/debug/clear_warn_once"
 #define CORRUPT_PFN	"/sys/kernel/debug/hwpoison/corrupt-pfn"
-#define FAIL_ALLOC	"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait"
 
 #define RW		(PROT_READ | PROT_WRITE)
 #define NR		4U
@@ -609,36 +608,36 @@ TEST_F(refused, mistakes)
 	EXPECT_EQ(-EINVAL, mistake(self->fd, TEST_USERMAP_TYPE_LATE));
 }
 
+static int failing_fd;
+static unsigned int failing_kind;
+
+static int failing_alloc(void)
+{
+	return -alloc(failing_fd, failing_kind, TEST_USERMAP_ARRAY, NR, 0);
+}
+
+static bool undo_alloc(void)
+{
+	return !control(failing_fd, TEST_USERMAP_FREE, 0) &&
+	       control(failing_fd, TEST_USERMAP_FREE, 0) == -ENXIO;
+}
+
 /* vmalloc() is left out: it reports each failure. */
 TEST_F(refused, allocations_without_memory)
 {
-	char text[32];
-	int nth, fail;
+	int fail = fail_open();
 
-	fail = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (fail < 0 || !write_string(FAIL_ALLOC, "N"))
-		SKIP(return, "no fault injection");
-	ASSERT_TRUE(write_string("/sys/kernel/debug/fail_page_alloc/verbose", "0"));
-	ASSERT_TRUE(write_string("/sys/kernel/debug/fail_page_alloc/min-order", "0"));
-	write_string("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-	write_string("/sys/kernel/debug/failslab/verbose", "0");
+	if (fail < 0)
+		SKIP(return, "no fault injection in debugfs");
+	failing_fd = self->fd;
+	for (failing_kind = 0; failing_kind < TEST_USERMAP_VMALLOC;
+	     failing_kind++) {
+		struct fail_each each = {
+			.call = failing_alloc, .undo = undo_alloc,
+			.err = ENOMEM,
+		};
 
-	for (unsigned int kind = 0; kind < TEST_USERMAP_VMALLOC; kind++) {
-		int ret = -1, failures = 0;
-
-		for (nth = 1; ret; nth++) {
-			snprintf(text, sizeof(text), "%d", nth);
-			ASSERT_LT(0, pwrite(fail, text, strlen(text), 0));
-			ret = alloc(self->fd, kind, TEST_USERMAP_ARRAY, NR, 0);
-			ASSERT_LT(0, pwrite(fail, "0", 1, 0));
-			if (!ret)
-				break;
-			failures++;
-			ASSERT_EQ(-ENOMEM, ret);
-			EXPECT_EQ(-ENXIO, control(self->fd, TEST_USERMAP_FREE, 0));
-		}
-		EXPECT_LT(0, failures);
-		EXPECT_EQ(0, control(self->fd, TEST_USERMAP_FREE, 0));
+		EXPECT_FAIL_EACH(&each, fail);
 	}
 	close(fail);
 }

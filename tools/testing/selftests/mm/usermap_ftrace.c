@@ -26,7 +26,6 @@
 #define INSTANCE	TRACEFS "/instances/usermap"
 /* In guests that have it on their command line, a buffer in reserved memory. */
 #define BOOT_INSTANCE	TRACEFS "/instances/usermap_boot"
-#define FAIL_NTH	"/proc/thread-self/fail-nth"
 #define BUFFER_KB	"256"
 #define MAX_PAGES	1024
 
@@ -676,60 +675,39 @@ TEST_F_TIMEOUT(ftrace, cpu_offline, 120)
 	close(fd);
 }
 
-/* Let allocation @nth of the first mmap() fail: 0, -errno, or 1 if it did not. */
-static int map_failing(struct _test_data_ftrace *self, int control, int nth)
-{
-	char buf[16] = { 0 };
-	long addr;
+static struct _test_data_ftrace failing;
 
-	snprintf(buf, sizeof(buf), "%d", nth);
-	if (pwrite(control, buf, strlen(buf), 0) < 0)
-		return -errno;
-	addr = try_map(self->fd, self->len, PROT_READ, MAP_SHARED, 0);
-	memset(buf, 0, sizeof(buf));
-	if (pread(control, buf, sizeof(buf) - 1, 0) <= 0 ||
-	    pwrite(control, "0", 1, 0) != 1)
-		return -errno;
+static int failing_map(void)
+{
+	long addr = try_map(failing.fd, failing.len, PROT_READ, MAP_SHARED, 0);
+
 	if (addr < 0 && addr > -4096)
-		return addr;
-	munmap((void *)addr, self->len);
-	return strtol(buf, NULL, 10) > 0;
+		return -addr;
+	failing.addr = (void *)addr;
+	return 0;
+}
+
+static bool undo_map(void)
+{
+	unmap_all(&failing);
+	/* The buffer that the kernel reserved at boot has its size for ever. */
+	return !strcmp(failing.instance, BOOT_INSTANCE) || !resize(&failing);
 }
 
 TEST_F_TIMEOUT(ftrace, fail_nth, 300)
 {
-	static const char *const files[] = {
-		"/sys/kernel/debug/failslab/ignore-gfp-wait",
-		"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait",
+	struct fail_each each = {
+		.call = failing_map, .undo = undo_map, .err = ENOMEM,
 	};
-	int control = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
-	int nth, ret, failures = 0;
+	int control = fail_open();
 
-	if (control < 0 || !write_string(files[0], "N") ||
-	    !write_string(files[1], "N"))
+	if (control < 0)
 		SKIP(return, "no fault injection in debugfs");
-	write_string("/sys/kernel/debug/failslab/verbose", "0");
-	write_string("/sys/kernel/debug/fail_page_alloc/verbose", "0");
-	write_string("/sys/kernel/debug/fail_page_alloc/min-order", "0");
-
 	unmap_all(self);
-	for (nth = 1; nth < 1000; nth++) {
-		ret = map_failing(self, control, nth);
-		if (ret == 1)
-			break;
-		if (ret) {
-			ASSERT_EQ(-ENOMEM, ret)
-				TH_LOG("allocation %d", nth);
-			failures++;
-		}
-		if (!variant->boot) {
-			ASSERT_EQ(0, resize(self))
-				TH_LOG("after allocation %d", nth);
-		}
-	}
-	EXPECT_EQ(1, ret);
+	failing = *self;
+	EXPECT_FAIL_EACH(&each, control);
 	/* The meta page, the IDs, the array of pages. */
-	EXPECT_GE(failures, 3);
+	EXPECT_GE(each.failures, 3);
 	EXPECT_TRUE(typed_pages_are_gone());
 	ASSERT_TRUE(map_all(self));
 	ASSERT_TRUE(mark(self, 1));
