@@ -8,45 +8,30 @@
  */
 #define _GNU_SOURCE
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/perf_event.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <linux/fs.h>
 #include <linux/futex.h>
-#include <linux/io_uring.h>
 #include <linux/mempolicy.h>
 #include <linux/mman.h>
+#include <linux/trace_mmap.h>
 #include <linux/userfaultfd.h>
+
+#include "tools/testing/selftests/mm/usermap_users.h"
 
 #include "mm/gup_test.h"
 #include "lib/test_hmm_uapi.h"
 #include "lib/test_usermap_uapi.h"
 
 #define PAGE		4096UL
-#define DATA_PAGES	8
-#define AUX_PAGES	16
+#define MAX_PAGES	16
+#define RING_PAGES	8
 #define TIMEOUT_S	60
 #define FOLL_WRITE	1
 #define DIR		"/tmp/differential"
@@ -58,6 +43,11 @@ struct class {
 	const char *name;
 	void (*make)(struct map *m);
 	int arg;
+	/* the others are for make_open() */
+	int (*open)(void);
+	size_t (*pages)(int fd);
+	off_t offset;
+	bool gup;	/* on pristine, GUP takes its pages */
 };
 
 struct map {
@@ -67,6 +57,7 @@ struct map {
 	int prot;
 	int fd;		/* what it is a mapping of, and from where on */
 	off_t off;
+	off_t file_off;	/* all that can be mapped of that */
 	size_t file_len;
 };
 
@@ -104,6 +95,18 @@ static const char *res(long ret)
 	return buf[i];
 }
 
+/* How many pages of the mapping, so that it does not depend on their number. */
+static const char *of(size_t nr, struct map *m)
+{
+	return nr == m->len / PAGE ? "all" : nr ? res(nr) : "none";
+}
+
+/* What a system call returned that returns a length. */
+static const char *res_len(long ret, size_t len)
+{
+	return ret == (long)len ? "all" : res(ret);
+}
+
 static const char *res_map(void *addr)
 {
 	return addr == MAP_FAILED ? res(-1) : "ok";
@@ -117,44 +120,13 @@ static void must(bool ok, const char *what)
 	_exit(0);
 }
 
-/*
- * Accesses that may raise a signal.
- */
-
-static sigjmp_buf probe_env;
-
-static void probe_handler(int sig)
-{
-	siglongjmp(probe_env, sig);
-}
-
-static int probe(char *addr, bool write)
-{
-	struct sigaction new = { .sa_handler = probe_handler };
-	struct sigaction segv, bus;
-	int sig;
-
-	sigaction(SIGSEGV, &new, &segv);
-	sigaction(SIGBUS, &new, &bus);
-	sig = sigsetjmp(probe_env, 1);
-	if (!sig) {
-		char val = *(volatile char *)addr;
-
-		if (write)
-			*(volatile char *)addr = val;
-	}
-	sigaction(SIGSEGV, &segv, NULL);
-	sigaction(SIGBUS, &bus, NULL);
-	return sig;
-}
-
 static const char *access_name(char *addr)
 {
-	int sig = probe(addr, false);
+	int sig = probe_read(addr);
 
 	if (sig)
 		return sig == SIGBUS ? "SIGBUS" : "SIGSEGV";
-	sig = probe(addr, true);
+	sig = probe_write(addr);
 	return !sig ? "rw" : sig == SIGBUS ? "r-SIGBUS" : "r-SIGSEGV";
 }
 
@@ -170,8 +142,11 @@ static void touch(const char *when, char *addr, size_t len)
 		run++;
 		if (off + PAGE < len && !strcmp(now, access_name(addr + off + PAGE)))
 			continue;
-		snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), "%s%zux%s",
-			 *buf ? "," : "", run, now);
+		if (run == len / PAGE)
+			snprintf(buf, sizeof(buf), "%s", now);
+		else
+			snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf),
+				 "%s%zux%s", *buf ? "," : "", run, now);
 		run = 0;
 	}
 	say("%s=%s", when, buf);
@@ -214,34 +189,6 @@ static bool read_text(const char *path, char *buf, size_t size)
 	return len > 0;
 }
 
-static bool read_u64(const char *path, uint64_t index, uint64_t *val)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t ret;
-
-	*val = 0;
-	if (fd < 0)
-		return false;
-	ret = pread(fd, val, sizeof(*val), index * sizeof(*val));
-	close(fd);
-	return ret == sizeof(*val);
-}
-
-static uint64_t pagemap(char *addr)
-{
-	uint64_t val;
-
-	read_u64("/proc/self/pagemap", (uintptr_t)addr / PAGE, &val);
-	return val;
-}
-
-static uint64_t pfn_of(char *addr)
-{
-	uint64_t entry = pagemap(addr);
-
-	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
-}
-
 /* The value of a field of the mapping at addr. */
 static bool smaps_value(char *addr, const char *field, char *val, size_t size)
 {
@@ -278,6 +225,15 @@ static void smaps_line(char *addr, const char *field)
 		say("%s=%s", field, val);
 }
 
+/* A field that is in KiB. */
+static void smaps_pages(struct map *m, char *addr, const char *field)
+{
+	char val[256];
+
+	if (smaps_value(addr, field, val, sizeof(val)))
+		say("%s=%s", field, of(atol(val) * 1024 / PAGE, m));
+}
+
 static void smaps_flag(char *addr, const char *flag)
 {
 	char val[256];
@@ -310,7 +266,7 @@ static char *map_ring(struct map *m, int prot)
 
 	m->fd = perf_open(&attr);
 	must(m->fd >= 0, "perf_event_open");
-	m->file_len = (1 + DATA_PAGES) * PAGE;
+	m->file_len = (1 + RING_PAGES) * PAGE;
 	addr = mmap(NULL, m->file_len, prot, MAP_SHARED, m->fd, 0);
 	must(addr != MAP_FAILED, "mmap a ring");
 
@@ -331,7 +287,7 @@ static void make_ring(struct map *m)
 {
 	m->prot = m->class->arg;
 	m->a = map_ring(m, m->prot);
-	m->len = (1 + DATA_PAGES) * PAGE;
+	m->len = (1 + RING_PAGES) * PAGE;
 }
 
 /* A part of the same, which takes a split of what cannot be split. */
@@ -346,7 +302,7 @@ static void make_data(struct map *m)
 {
 	m->prot = PROT_READ | PROT_WRITE;
 	m->a = map_ring(m, m->prot) + PAGE;
-	m->len = DATA_PAGES * PAGE;
+	m->len = RING_PAGES * PAGE;
 	m->off = PAGE;
 }
 
@@ -366,12 +322,11 @@ static void make_aux(struct map *m)
 	attr.type = atoi(type);
 	m->fd = perf_open(&attr);
 	must(m->fd >= 0, "perf_event_open of fake_aux");
-	page = mmap(NULL, (1 + DATA_PAGES) * PAGE, PROT_READ | PROT_WRITE,
+	page = mmap(NULL, (1 + RING_PAGES) * PAGE, PROT_READ | PROT_WRITE,
 		    MAP_SHARED, m->fd, 0);
 	must(page != MAP_FAILED, "mmap a ring");
-	m->off = (1 + DATA_PAGES) * PAGE;
-	m->len = AUX_PAGES * PAGE;
-	m->file_len = m->off + m->len;
+	m->off = m->file_off = (1 + RING_PAGES) * PAGE;
+	m->len = m->file_len = MAX_PAGES * PAGE;
 	page->aux_offset = m->off;
 	page->aux_size = m->len;
 	m->prot = m->class->arg;
@@ -392,17 +347,124 @@ static void make_usermap(struct map *m)
 	struct test_usermap_alloc alloc = {
 		.kind = m->class->arg,
 		.method = TEST_USERMAP_ARRAY,
-		.nr_pages = DATA_PAGES,
+		.nr_pages = RING_PAGES,
 	};
 
 	m->fd = open("/dev/test_usermap", O_RDWR | O_CLOEXEC);
 	must(m->fd >= 0, "open /dev/test_usermap");
 	must(!ioctl(m->fd, TEST_USERMAP_ALLOC, &alloc), "TEST_USERMAP_ALLOC");
 	m->prot = PROT_READ | PROT_WRITE;
-	m->len = m->file_len = DATA_PAGES * PAGE;
+	m->len = m->file_len = RING_PAGES * PAGE;
 	m->a = mmap(NULL, m->len, m->prot, MAP_SHARED, m->fd, 0);
 	must(m->a != MAP_FAILED, "mmap /dev/test_usermap");
 	fill(m);
+}
+
+/* What usermap_users.h knows how to open. */
+static void make_open(struct map *m)
+{
+	size_t pages;
+
+	m->fd = m->class->open();
+	if (m->fd < 0) {
+		errno = -m->fd;
+		must(false, "open");
+	}
+	pages = m->class->pages(m->fd);
+	must(pages, "find the size");
+	m->prot = m->class->arg;
+	m->off = m->file_off = m->class->offset;
+	m->file_len = pages * PAGE;
+	m->len = (pages < MAX_PAGES ? pages : MAX_PAGES) * PAGE;
+	m->a = mmap(NULL, m->len, m->prot, MAP_SHARED, m->fd, m->off);
+	must(m->a != MAP_FAILED, "mmap");
+}
+
+/* Regions of an io_uring. */
+
+#define SQ_ENTRIES	128	/* two pages of them */
+#define CQ_ENTRIES	1024	/* four pages of them, behind the heads and tails */
+#define REGION_PAGES	4
+/* io_uring/memmap.h; user space gets it from the kernel, as mmap_offset. */
+#define OFF_PARAM_REGION	0x20000000
+
+static int uring_fd(void)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_CQSIZE, .cq_entries = CQ_ENTRIES,
+	};
+
+	return ret_errno(syscall(SYS_io_uring_setup, SQ_ENTRIES, &params));
+}
+
+static int uring_register(int fd, unsigned int opcode, void *arg)
+{
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = ret_errno(syscall(SYS_io_uring_register, fd, opcode, arg, 1));
+	return ret < 0 ? ret : fd;
+}
+
+static int uring_fd_buffers(void)
+{
+	struct io_uring_buf_reg reg = {
+		.ring_entries = REGION_PAGES * PAGE / sizeof(struct io_uring_buf),
+		.flags = IOU_PBUF_RING_MMAP,
+	};
+
+	return uring_register(uring_fd(), IORING_REGISTER_PBUF_RING, &reg);
+}
+
+static int uring_fd_param(void)
+{
+	struct io_uring_region_desc desc = { .size = REGION_PAGES * PAGE };
+	struct io_uring_mem_region_reg reg = { .region_uptr = (uintptr_t)&desc };
+
+	return uring_register(uring_fd(), IORING_REGISTER_MEM_REGION, &reg);
+}
+
+static size_t sqes_pages(int fd)
+{
+	return SQ_ENTRIES * sizeof(struct io_uring_sqe) / PAGE;
+}
+
+static size_t cq_pages(int fd)
+{
+	return 1 + CQ_ENTRIES * sizeof(struct io_uring_cqe) / PAGE;
+}
+
+static size_t region_pages(int fd)
+{
+	return REGION_PAGES;
+}
+
+/* An ftrace ring buffer of its own: the meta page, and the sub-buffers. */
+
+#define TRACE_INSTANCE	"/sys/kernel/tracing/instances/differential"
+
+static int trace_open(void)
+{
+	if (mkdir(TRACE_INSTANCE, 0700) && errno != EEXIST)
+		return -errno;
+	if (!write_string(TRACE_INSTANCE "/buffer_size_kb", "32") && errno != EBUSY)
+		return -errno;
+	return ret_errno(open(TRACE_INSTANCE "/per_cpu/cpu0/trace_pipe_raw",
+			      O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+}
+
+static size_t trace_pages(int fd)
+{
+	struct trace_buffer_meta *meta;
+	size_t nr;
+
+	meta = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	if (meta == MAP_FAILED)
+		return 0;
+	nr = 1 + meta->nr_subbufs;
+	munmap(meta, PAGE);
+	return nr;
 }
 
 /* Memory with which everything works: that the operations do what they say. */
@@ -410,24 +472,54 @@ static void make_anon(struct map *m)
 {
 	m->fd = -1;
 	m->prot = PROT_READ | PROT_WRITE;
-	m->len = DATA_PAGES * PAGE;
+	m->len = RING_PAGES * PAGE;
 	m->a = mmap(NULL, m->len, m->prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(m->a != MAP_FAILED, "mmap");
 	madvise(m->a, m->len, MADV_NOHUGEPAGE);
 	fill(m);
 }
 
+#define RW	(PROT_READ | PROT_WRITE)
+#define OPEN	make_open, RW
+#define OPEN_RO	make_open, PROT_READ
+
 static const struct class classes[] = {
-	{ "ring", make_ring, PROT_READ | PROT_WRITE },
-	{ "ring, read-only", make_ring, PROT_READ },
-	{ "ring control page", make_control },
-	{ "ring data pages", make_data },
-	{ "AUX area", make_aux, PROT_READ | PROT_WRITE },
+	{ "perf ring", make_ring, RW },
+	{ "perf ring, read-only", make_ring, PROT_READ },
+	{ "perf ring, control page", make_control },
+	{ "perf ring, data pages", make_data },
+	{ "AUX area", make_aux, RW },
 	{ "AUX area, read-only", make_aux, PROT_READ },
-	{ "driver, single pages", make_usermap, TEST_USERMAP_PAGES },
-	{ "driver, compound page", make_usermap, TEST_USERMAP_COMPOUND },
-	{ "driver, vmalloc", make_usermap, TEST_USERMAP_VMALLOC },
-	{ "anonymous memory", make_anon },
+	{ "io_uring SQEs", OPEN, uring_fd, sqes_pages, IORING_OFF_SQES, true },
+	{ "io_uring rings", OPEN, uring_fd, cq_pages, IORING_OFF_CQ_RING, true },
+	{ "io_uring buffer ring", OPEN, uring_fd_buffers, region_pages,
+	  IORING_OFF_PBUF_RING, true },
+	{ "io_uring parameters", OPEN, uring_fd_param, region_pages,
+	  OFF_PARAM_REGION, true },
+	{ "ftrace", OPEN_RO, trace_open, trace_pages, 0, true },
+	{ "xsk ring", OPEN, xsk_open, rx_tx_pages, XDP_PGOFF_RX_RING, true },
+	{ "xsk umem ring", OPEN, xsk_open, umem_ring_pages,
+	  XDP_UMEM_PGOFF_FILL_RING, true },
+	{ "bpf ringbuf, consumer", OPEN, ringbuf_open, one_page, 0, true },
+	{ "bpf ringbuf, data", OPEN_RO, ringbuf_open, data_twice, PAGE, true },
+	{ "bpf user ringbuf, data", OPEN, user_ringbuf_open, data_twice, PAGE, true },
+	{ "kcov", OPEN, kcov_open, kcov_pages, 0, true },
+	{ "ALSA status", OPEN_RO, alsa_open, one_page,
+	  SNDRV_PCM_MMAP_OFFSET_STATUS_NEW, true },
+	{ "ALSA control", OPEN, alsa_open, one_page,
+	  SNDRV_PCM_MMAP_OFFSET_CONTROL_NEW, true },
+	{ "usbmon", OPEN_RO, usbmon_open, usbmon_pages, 0, true },
+	{ "sg", OPEN, sg_open, sg_pages, 0, true },
+	{ "comedi", OPEN, comedi_open, comedi_pages },
+	{ "ublk", OPEN_RO, ublk_open, ublk_pages, UBLKSRV_CMD_BUF_OFFSET },
+	{ "KVM vcpu", OPEN, kvm_open, kvm_pages, 0, true },
+	{ "KVM dirty ring", OPEN, kvm_open_dirty, dirty_pages,
+	  KVM_DIRTY_LOG_PAGE_OFFSET * PAGE, true },
+	{ "SELinux policy", OPEN_RO, policy_open, policy_pages, 0, true },
+	{ "driver, single pages", make_usermap, TEST_USERMAP_PAGES, .gup = true },
+	{ "driver, compound page", make_usermap, TEST_USERMAP_COMPOUND, .gup = true },
+	{ "driver, vmalloc", make_usermap, TEST_USERMAP_VMALLOC, .gup = true },
+	{ "anonymous memory", make_anon, .gup = true },
 };
 
 /* For another process, where fork() does not copy the mapping. */
@@ -435,6 +527,9 @@ static void make(struct map *m, const struct class *class)
 {
 	*m = (struct map){ .class = class, .fd = -1 };
 	class->make(m);
+	/* All that comes by a page fault is there. */
+	for (size_t off = 0; off < m->len; off += PAGE)
+		probe_read(m->a + off);
 	shared->a = m->a;
 	memcpy(shared->copy, m->a, PAGE);
 }
@@ -479,8 +574,8 @@ static void op_gup(struct map *m, long cmd)
 		int fd = open("/sys/kernel/debug/gup_test", O_RDWR);
 		long ret = ioctl(fd, cmd, &gup);
 
-		say("%s=%s,%llu pages", flags ? "write" : "read", res(ret),
-		    gup.size / PAGE);
+		say("%s=%s,%s", flags ? "write" : "read", res(ret),
+		    of(gup.size / PAGE, m));
 		close(fd);
 	}
 }
@@ -526,7 +621,7 @@ static void op_ptrace(struct map *m, long touch_first)
 {
 	memcpy(shared->copy, m->a, PAGE);
 	if (touch_first)
-		probe(m->a, true);
+		probe_write(m->a);
 	run_other(peek_poke, m, m->a);
 	say("%s", *(uint64_t *)(m->a + 8) == 0x1122334455667788 ?
 	    "written" : "not written");
@@ -545,7 +640,7 @@ static void other_mem(struct map *m, pid_t target, char *addr)
 	fd = open(path, O_RDWR);
 	must(fd >= 0, "open mem");
 	ret = pread(fd, buf, len, (uintptr_t)addr);
-	say("read=%s", res(ret));
+	say("read=%s", res_len(ret, len));
 	if (ret > 0)
 		say("%s", memcmp(buf, shared->copy, PAGE) ? "other data" : "same data");
 	say("write=%s", res(pwrite(fd, &val, 8, (uintptr_t)addr + 8)));
@@ -555,7 +650,7 @@ static void op_mem(struct map *m, long touch_first)
 {
 	memcpy(shared->copy, m->a, PAGE);
 	if (touch_first)
-		probe(m->a, true);
+		probe_write(m->a);
 	run_other(other_mem, m, m->a);
 	say("%s", *(uint64_t *)(m->a + 8) == 0x99aabbccddeeff ?
 	    "written" : "not written");
@@ -587,6 +682,9 @@ static void op_core(struct map *m, long filter)
 	int fd, status;
 
 	unlink(DIR "/core");
+	/* Some files can be open but once. */
+	munmap(m->a, m->len);
+	close(m->fd);
 	pid = fork();
 	if (!pid) {
 		struct map mine;
@@ -639,15 +737,15 @@ static void op_pagemap(struct map *m, long arg)
 	int present = 0, file = 0, exclusive = 0, frames = 0;
 
 	for (size_t off = 0; off < m->len; off += PAGE) {
-		uint64_t entry = pagemap(m->a + off);
+		uint64_t entry = pagemap_entry(m->a + off);
 
 		present += entry >> 63 & 1;
 		file += entry >> 61 & 1;
 		exclusive += entry >> 56 & 1;
-		frames += pfn_of(m->a + off) != 0;
+		frames += page_pfn(m->a + off) != 0;
 	}
-	say("pages=%zu present=%d frames=%d file=%d exclusive=%d", m->len / PAGE,
-	    present, frames, file, exclusive);
+	say("present=%s frames=%s file=%s exclusive=%s", of(present, m),
+	    of(frames, m), of(file, m), of(exclusive, m));
 }
 
 static void op_kpage(struct map *m, long arg)
@@ -658,14 +756,14 @@ static void op_kpage(struct map *m, long arg)
 		{ 15, "compound-head" }, { 16, "compound-tail" },
 		{ 24, "zero" }, { 27, "usermap" },
 	};
-	uint64_t pfn = pfn_of(m->a + m->len - PAGE), flags, count;
+	uint64_t pfn = page_pfn(m->a + m->len - PAGE), flags, count;
 
 	if (!pfn) {
 		say("no page frame to look at");
 		return;
 	}
-	must(read_u64("/proc/kpageflags", pfn, &flags), "read kpageflags");
-	must(read_u64("/proc/kpagecount", pfn, &count), "read kpagecount");
+	must(read_entry("/proc/kpageflags", pfn, &flags), "read kpageflags");
+	must(read_entry("/proc/kpagecount", pfn, &count), "read kpagecount");
 	say("mapcount=%lu flags=", count);
 	for (size_t i = 0; i < sizeof(bits) / sizeof(*bits); i++)
 		if (flags >> bits[i].bit & 1)
@@ -677,25 +775,52 @@ static void op_smaps(struct map *m, long arg)
 	static const char * const fields[] = {
 		"Rss", "Pss", "Shared_Clean", "Shared_Dirty", "Private_Clean",
 		"Private_Dirty", "Referenced", "Anonymous", "Locked",
-		"THPeligible", "VmFlags",
 	};
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-		smaps_line(m->a, fields[i]);
+		smaps_pages(m, m->a, fields[i]);
+	smaps_line(m->a, "THPeligible");
 }
 
+static void op_vm_flags(struct map *m, long arg)
+{
+	smaps_line(m->a, "VmFlags");
+}
+
+/* Some are but a part of their mapping. */
+static char *vma_start(struct map *m)
+{
+	return m->a - (m->off - m->file_off);
+}
+
+/* But for the name of the file, in which there may be a number. */
 static void op_numa_maps(struct map *m, long arg)
 {
+	static const char * const counts[] = { "anon", "dirty", "mapped", "N0" };
 	char line[1024], want[32];
 	FILE *f = fopen("/proc/self/numa_maps", "re");
 
 	must(f, "open numa_maps");
-	snprintf(want, sizeof(want), "%lx ", (unsigned long)(m->a - (m->off == PAGE ? PAGE : 0)));
-	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line + strspn(line, "0"), want, strlen(want))) {
-			line[strcspn(line, "\n")] = 0;
-			say("%s", line + strlen(want));
+	snprintf(want, sizeof(want), "%lx ", (unsigned long)vma_start(m));
+	while (fgets(line, sizeof(line), f)) {
+		if (strncmp(line + strspn(line, "0"), want, strlen(want)))
+			continue;
+		strtok(line, " \n");
+		for (char *word; (word = strtok(NULL, " \n"));) {
+			char *val = strchr(word, '=');
+			bool count = false;
+
+			if (!val) {
+				say("%s", word);
+				continue;
+			}
+			*val++ = 0;
+			for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+				count |= !strcmp(word, counts[i]);
+			if (strcmp(word, "file"))
+				say("%s=%s", word, count ? of(atol(val), m) : val);
 		}
+	}
 	fclose(f);
 }
 
@@ -704,7 +829,7 @@ static int soft_dirty(struct map *m)
 	int nr = 0;
 
 	for (size_t off = 0; off < m->len; off += PAGE)
-		nr += pagemap(m->a + off) >> 55 & 1;
+		nr += pagemap_entry(m->a + off) >> 55 & 1;
 	return nr;
 }
 
@@ -715,10 +840,10 @@ static void op_clear_refs(struct map *m, long what)
 	touch("before", m->a, m->len);
 	say("%s", res(write_file("/proc/self/clear_refs", text)));
 	if (what == 4)
-		say("soft-dirty=%d", soft_dirty(m));
+		say("soft-dirty=%s", of(soft_dirty(m), m));
 	after(m);
 	if (what == 4)
-		say("soft-dirty=%d", soft_dirty(m));
+		say("soft-dirty=%s", of(soft_dirty(m), m));
 }
 
 static void op_scan(struct map *m, long flags)
@@ -740,7 +865,7 @@ static void op_scan(struct map *m, long flags)
 	ret = ioctl(fd, PAGEMAP_SCAN, &arg);
 	say("%s", res(ret));
 	for (long i = 0; i < ret; i++) {
-		say("%llu pages", (regions[i].end - regions[i].start) / PAGE);
+		say("%s pages", of((regions[i].end - regions[i].start) / PAGE, m));
 		if (regions[i].categories & PAGE_IS_PRESENT)
 			say("present");
 		if (regions[i].categories & PAGE_IS_FILE)
@@ -753,20 +878,20 @@ static void op_scan(struct map *m, long flags)
 
 static void op_mincore(struct map *m, long arg)
 {
-	unsigned char vec[AUX_PAGES];
+	unsigned char vec[MAX_PAGES];
 	int nr = 0;
 	long ret = mincore(m->a, m->len, vec);
 
 	for (size_t i = 0; !ret && i < m->len / PAGE; i++)
 		nr += vec[i] & 1;
-	say("%s resident=%d", res(ret), nr);
+	say("%s resident=%s", res(ret), of(nr, m));
 }
 
 static void op_mlock(struct map *m, long flags)
 {
 	say("%s", res(flags < 0 ? mlock(m->a, m->len) :
 		      syscall(SYS_mlock2, m->a, m->len, flags)));
-	smaps_line(m->a, "Locked");
+	smaps_pages(m, m->a, "Locked");
 	smaps_flag(m->a, "lo");
 	say("munlock=%s", res(munlock(m->a, m->len)));
 	after(m);
@@ -774,15 +899,13 @@ static void op_mlock(struct map *m, long flags)
 
 static void *map_again(struct map *m)
 {
-	off_t off = m->class->make == make_aux ? m->off : 0;
-
-	return mmap(NULL, m->file_len - off, m->prot, MAP_SHARED, m->fd, off);
+	return mmap(NULL, m->file_len, m->prot, MAP_SHARED, m->fd, m->file_off);
 }
 
 static void op_mlockall(struct map *m, long flags)
 {
 	say("%s", res(mlockall(flags)));
-	smaps_line(m->a, "Locked");
+	smaps_pages(m, m->a, "Locked");
 	if (m->fd >= 0)
 		say("mmap=%s", res_map(map_again(m)));
 	say("munlockall=%s", res(munlockall()));
@@ -805,8 +928,8 @@ static void op_madvise(struct map *m, long advice)
 
 static void op_poison(struct map *m, long advice)
 {
-	if (!strstr(m->class->name, "ring") && !strstr(m->class->name, "AUX")) {
-		/* Where GUP works, the page would be lost, and the log red. */
+	if (m->class->gup) {
+		/* The page would be lost, and the log red. */
 		say("not run: it would poison a page");
 		return;
 	}
@@ -819,7 +942,8 @@ static void op_process_madvise(struct map *m, long advice)
 	struct iovec iov = { m->a, m->len };
 	int fd = syscall(SYS_pidfd_open, getpid(), 0);
 
-	say("%s", res(syscall(SYS_process_madvise, fd, &iov, 1, advice, 0)));
+	say("%s", res_len(syscall(SYS_process_madvise, fd, &iov, 1, advice, 0),
+			  m->len));
 	after(m);
 }
 
@@ -910,7 +1034,7 @@ static void op_fork(struct map *m, long advice)
 	pid = fork();
 	if (!pid) {
 		touch("child", m->a, m->len);
-		if (!probe(m->a, false))
+		if (!probe_read(m->a))
 			say("%s", memcmp(m->a, shared->copy, 8) ?
 			    "other data" : "same data");
 		_exit(0);
@@ -1240,8 +1364,7 @@ static void op_mmap(struct map *m, long how)
 		{ -1, MAP_SHARED_VALIDATE | MAP_SYNC, 0, 0 },
 	};
 	int prot = hows[how].prot < 0 ? m->prot : hows[how].prot;
-	off_t off = m->class->make == make_aux ? m->off : 0;
-	size_t len = m->file_len - off + hows[how].len * PAGE;
+	size_t len = m->file_len + hows[how].len * PAGE;
 	char *addr;
 
 	if (m->fd < 0) {
@@ -1249,7 +1372,7 @@ static void op_mmap(struct map *m, long how)
 		return;
 	}
 	addr = mmap(NULL, len, prot, hows[how].flags, m->fd,
-		    off + hows[how].off * PAGE);
+		    m->file_off + hows[how].off * PAGE);
 	say("%s", res_map(addr));
 	if (addr != MAP_FAILED)
 		touch("access", addr, len);
@@ -1285,8 +1408,8 @@ static void op_private(struct map *m, long writer)
 	say("copy %s", memcmp(addr + 8, shared->copy + 8, 8) ? "written" : "unchanged");
 	say("rest %s", memcmp(addr + 16, shared->copy + 16, PAGE - 16) ?
 	    "other data" : "same data");
-	smaps_line(addr, "Rss");
-	smaps_line(addr, "Anonymous");
+	smaps_pages(m, addr, "Rss");
+	smaps_pages(m, addr, "Anonymous");
 	touch("access", addr, m->len);
 }
 
@@ -1320,7 +1443,7 @@ static void op_private_fork(struct map *m, long arg)
 
 static void op_hmm(struct map *m, long cmd)
 {
-	unsigned char prot[AUX_PAGES] = { 0 };
+	unsigned char prot[MAX_PAGES] = { 0 };
 	char *buf = malloc(m->len);
 	struct hmm_dmirror_cmd args = {
 		.addr = (uintptr_t)m->a, .npages = m->len / PAGE,
@@ -1388,7 +1511,7 @@ static void op_damon(struct map *m, long arg)
 	}
 	/* The timeout of the whole operation ends this. */
 	while (!tried) {
-		probe(m->a, false);
+		probe_read(m->a);
 		write_file(DAMON "0/state", "update_schemes_stats");
 		tried = damon_stat("nr_tried") > 2;
 	}
@@ -1438,6 +1561,7 @@ static const struct op ops[] = {
 	{ "pagemap", op_pagemap },
 	{ "kpageflags, kpagecount", op_kpage },
 	{ "smaps", op_smaps },
+	{ "smaps, VmFlags", op_vm_flags },
 	{ "numa_maps", op_numa_maps },
 	{ "clear_refs 1", op_clear_refs, 1 },
 	{ "clear_refs 2", op_clear_refs, 2 },
@@ -1558,6 +1682,7 @@ static void run(const struct class *class, const struct op *op)
 /* usage: differential [MAPPING [OPERATION]] */
 int main(int argc, char **argv)
 {
+	page_size = PAGE;
 	mkdir(DIR, 0700);
 	if (write_file("/proc/sys/kernel/core_pattern", DIR "/core") < 0 ||
 	    write_file("/proc/sys/kernel/core_uses_pid", "0") < 0) {
