@@ -808,7 +808,7 @@ static void expect_copy(struct kunit *test, struct map *map, int i,
 					       block->fill + j));
 }
 
-/* mprotect() of a whole mapping. */
+/* mprotect() of a mapping, or of a part of one. */
 static int do_mprotect(struct mm_struct *mm, unsigned long start,
 		       unsigned long end, vm_flags_t set, vm_flags_t clear)
 {
@@ -822,6 +822,8 @@ static int do_mprotect(struct mm_struct *mm, unsigned long start,
 
 		vma = vma_find(&vmi, end);
 		prev = vma_prev(&vmi);
+		if (start > vma->vm_start)
+			prev = vma;
 		tlb_gather_mmu(&tlb, mm);
 		for_each_vma_range(vmi, vma, end) {
 			ret = mprotect_fixup(&vmi, &tlb, vma, &prev, start, end,
@@ -1266,6 +1268,98 @@ static void map_many_pages(struct kunit *test)
 	expect_uncounted(test, 0);
 }
 
+/* A run of pages as long as an architecture may fold into one translation. */
+#define RUN_ORDER	6
+#define RUN_PAGES	(1UL << RUN_ORDER)
+
+static void free_run(struct page *run)
+{
+	usermap_clear_pages(run, RUN_PAGES);
+	__free_pages(run, RUN_ORDER);
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(free_run_action, free_run, struct page *);
+
+/* Pages @first to @last of @map are those of @run, and can be read. */
+static void expect_run(struct kunit *test, struct map *map, struct page *run,
+		       unsigned long first, unsigned long last)
+{
+	unsigned long i;
+	u32 word;
+
+	for (i = first; i <= last; i++) {
+		expect_mapped(test, test_mm(test), addr_of(map, i), run + i);
+		KUNIT_EXPECT_EQ(test, user_read(addr_of(map, i), &word), 0);
+		KUNIT_EXPECT_EQ(test, word, i);
+	}
+}
+
+static void expect_folded(struct kunit *test, unsigned long addr)
+{
+#ifdef CONFIG_ARM64_CONTPTE
+	pte_t pte;
+
+	KUNIT_ASSERT_TRUE(test, get_pte(test_mm(test), addr, &pte));
+	KUNIT_EXPECT_TRUE(test, pte_cont(pte));
+#endif
+}
+
+static void map_run_child(struct child *child)
+{
+	/* A part of what is folded goes here, the rest when the child exits. */
+	child->err = user_read(child->addr + PAGE_SIZE, &child->word[0]) ?:
+		     vm_munmap(child->addr, PAGE_SIZE);
+}
+
+static void map_run(struct kunit *test)
+{
+	struct page *run = alloc_pages(GFP_KERNEL | __GFP_COMP, RUN_ORDER);
+	struct map *map = alloc_map(test);
+	struct child child = { .fn = map_run_child, .err = -EINTR };
+	unsigned long i;
+	u32 word;
+
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	for (i = 0; i < RUN_PAGES; i++)
+		fill_page(run + i, i);
+	usermap_set_pages(run, RUN_PAGES);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_run_action,
+							run), 0);
+
+	map->form = CONTIG;
+	map->pages = &run;
+	map->nr = RUN_PAGES;
+	do_map(test, map, find_pmd_border(test, RUN_PAGES), RUN_PAGES,
+	       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED);
+	expect_run(test, map, run, 0, RUN_PAGES - 1);
+	expect_folded(test, map->addr);
+
+	/* Each of these is about one page of those that are folded. */
+	child.addr = addr_of(map, 1);
+	fork_and_wait(test, &child);
+	KUNIT_EXPECT_EQ(test, child.err, 0);
+	KUNIT_EXPECT_EQ(test, child.word[0], 2);
+	expect_run(test, map, run, 0, RUN_PAGES - 1);
+	expect_folded(test, map->addr);
+
+	KUNIT_EXPECT_EQ(test, do_mprotect(test_mm(test), addr_of(map, 1),
+					  addr_of(map, 2), 0, VM_WRITE), 0);
+	for (i = 0; i < RUN_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, is_writable(test_mm(test), addr_of(map, i)),
+				i != 1);
+	expect_run(test, map, run, 0, RUN_PAGES - 1);
+
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr_of(map, 34), PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, user_read(addr_of(map, 34), &word), -EFAULT);
+	expect_run(test, map, run, 0, 33);
+	expect_run(test, map, run, 35, RUN_PAGES - 1);
+
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, RUN_PAGES * PAGE_SIZE), 0);
+	KUNIT_EXPECT_NULL(test, page_table_check_special(run, RUN_PAGES));
+	KUNIT_EXPECT_EQ(test, page_ref_count(run), 1);
+	expect_uncounted(test, 0);
+}
+
 static void map_in_two_mms(struct kunit *test)
 {
 	struct block *block = alloc_block(test, param_kind(test));
@@ -1643,6 +1737,7 @@ static struct kunit_case usermap_map_cases[] = {
 	KUNIT_CASE(map_part_of_vma),
 	KUNIT_CASE_PARAM(map_across_page_tables, contig_kinds_gen_params),
 	KUNIT_CASE(map_many_pages),
+	KUNIT_CASE(map_run),
 	KUNIT_CASE_PARAM(map_in_two_mms, all_kinds_gen_params),
 	KUNIT_CASE(map_sets_mixedmap_only),
 	KUNIT_CASE(map_read_only_prot),
