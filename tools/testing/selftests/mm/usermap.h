@@ -183,6 +183,22 @@ static inline long count_all_typed(void)
 	return len ? -1 : nr;
 }
 
+/* Memory of the whole machine that is free or could be, in bytes. */
+static inline size_t mem_available(void)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	size_t kib = 0;
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "MemAvailable: %zu", &kib) == 1)
+			break;
+	}
+	if (file)
+		fclose(file);
+	return kib << 10;
+}
+
 /* The typed pages of the machine before the first test. */
 static long typed_at_start;
 

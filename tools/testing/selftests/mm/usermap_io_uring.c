@@ -817,21 +817,6 @@ TEST_F(freed, is_not_mapped_again)
 	EXPECT_TRUE(filled(&self->mem, self->mem.addr, 1));
 }
 
-static size_t mem_available(void)
-{
-	FILE *file = fopen("/proc/meminfo", "re");
-	size_t kib = 0;
-	char line[128];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "MemAvailable: %zu", &kib) == 1)
-			break;
-	}
-	if (file)
-		fclose(file);
-	return kib << 10;
-}
-
 /* 512 times half a MiB, whichever goes first, the region or the mapping. */
 TEST(memory_comes_back)
 {

@@ -1078,6 +1078,29 @@ FIXTURE_TEARDOWN(machine)
 {
 }
 
+/* 256 times one MiB: the pages come back, also those without a type by then. */
+TEST_F_TIMEOUT(machine, memory_comes_back, 120)
+{
+	const size_t len = (1 << 20) + page_size;
+	size_t before = mem_available();
+
+	ASSERT_NE(0, before);
+	for (int i = 0; i < 256; i++) {
+		int fd = open_faults();
+		void *page;
+
+		ASSERT_GE(fd, 0);
+		page = map_ring(fd, len, PROT_READ | PROT_WRITE);
+		if (page == MAP_FAILED && errno == EPERM)
+			SKIP(return, "a MiB is more than this user may lock");
+		ASSERT_NE(MAP_FAILED, page);
+		ASSERT_EQ(0, munmap(page, len));
+		close(fd);
+	}
+	/* After a grace period. */
+	EXPECT_TRUE(wait_until(before < mem_available() + (128 << 20)));
+}
+
 /* Stays last: all pages that the tests above mapped are free again. */
 TEST_F(machine, no_leak)
 {
