@@ -10,6 +10,7 @@
 #include <elf.h>
 #include <linux/perf_event.h>
 #include <netinet/in.h>
+#include <linux/tcp.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -32,6 +33,7 @@
 #define PAGE		4096UL
 #define MAX_PAGES	16
 #define RING_PAGES	8
+#define LARGE_PAGES	1024	/* in which two huge pages have room */
 #define TIMEOUT_S	60
 #define FOLL_WRITE	1
 #define DIR		"/tmp/differential"
@@ -47,7 +49,8 @@ struct class {
 	int (*open)(void);
 	size_t (*pages)(int fd);
 	off_t offset;
-	bool gup;	/* on pristine, GUP takes its pages */
+	bool large;	/* only for operations that are about huge pages */
+	bool apart;	/* only if asked for by its name */
 };
 
 struct map {
@@ -107,9 +110,15 @@ static const char *res_len(long ret, size_t len)
 	return ret == (long)len ? "all" : res(ret);
 }
 
+/* What is a number that says nothing. */
+static const char *res_ok(long ret)
+{
+	return ret < 0 ? res(ret) : "ok";
+}
+
 static const char *res_map(void *addr)
 {
-	return addr == MAP_FAILED ? res(-1) : "ok";
+	return res_ok(addr == MAP_FAILED ? -1 : 0);
 }
 
 static void must(bool ok, const char *what)
@@ -252,7 +261,7 @@ static int perf_open(struct perf_event_attr *attr)
 	return syscall(SYS_perf_event_open, attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-static char *map_ring(struct map *m, int prot)
+static char *map_ring(struct map *m, int prot, size_t nr_pages)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
@@ -266,7 +275,7 @@ static char *map_ring(struct map *m, int prot)
 
 	m->fd = perf_open(&attr);
 	must(m->fd >= 0, "perf_event_open");
-	m->file_len = (1 + RING_PAGES) * PAGE;
+	m->file_len = (1 + nr_pages) * PAGE;
 	addr = mmap(NULL, m->file_len, prot, MAP_SHARED, m->fd, 0);
 	must(addr != MAP_FAILED, "mmap a ring");
 
@@ -286,22 +295,29 @@ static char *map_ring(struct map *m, int prot)
 static void make_ring(struct map *m)
 {
 	m->prot = m->class->arg;
-	m->a = map_ring(m, m->prot);
-	m->len = (1 + RING_PAGES) * PAGE;
+	m->a = map_ring(m, m->prot, RING_PAGES);
+	m->len = m->file_len;
+}
+
+static void make_large_ring(struct map *m)
+{
+	m->prot = m->class->arg;
+	m->a = map_ring(m, m->prot, LARGE_PAGES);
+	m->len = m->file_len;
 }
 
 /* A part of the same, which takes a split of what cannot be split. */
 static void make_control(struct map *m)
 {
 	m->prot = PROT_READ | PROT_WRITE;
-	m->a = map_ring(m, m->prot);
+	m->a = map_ring(m, m->prot, RING_PAGES);
 	m->len = PAGE;
 }
 
 static void make_data(struct map *m)
 {
 	m->prot = PROT_READ | PROT_WRITE;
-	m->a = map_ring(m, m->prot) + PAGE;
+	m->a = map_ring(m, m->prot, RING_PAGES) + PAGE;
 	m->len = RING_PAGES * PAGE;
 	m->off = PAGE;
 }
@@ -346,7 +362,8 @@ static void make_usermap(struct map *m)
 {
 	struct test_usermap_alloc alloc = {
 		.kind = m->class->arg,
-		.method = TEST_USERMAP_ARRAY,
+		.method = m->class->arg == TEST_USERMAP_SPLIT ?
+			  TEST_USERMAP_CONTIG : TEST_USERMAP_ARRAY,
 		.nr_pages = RING_PAGES,
 	};
 
@@ -385,8 +402,9 @@ static void make_open(struct map *m)
 #define SQ_ENTRIES	128	/* two pages of them */
 #define CQ_ENTRIES	1024	/* four pages of them, behind the heads and tails */
 #define REGION_PAGES	4
-/* io_uring/memmap.h; user space gets it from the kernel, as mmap_offset. */
+/* io_uring/memmap.h; user space gets these from the kernel, as mmap_offset. */
 #define OFF_PARAM_REGION	0x20000000
+#define OFF_ZCRX_REGION		0x30000000
 
 static int uring_fd(void)
 {
@@ -440,7 +458,31 @@ static size_t region_pages(int fd)
 	return REGION_PAGES;
 }
 
-/* An ftrace ring buffer of its own: the meta page, and the sub-buffers. */
+/* A refill ring that no device fills, which stays with its data. */
+static int uring_fd_refill(void)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_CQE32 |
+			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED,
+	};
+	struct io_uring_zcrx_area_reg area = { .len = MAX_PAGES * PAGE };
+	struct io_uring_region_desc desc = { .size = REGION_PAGES * PAGE };
+	struct io_uring_zcrx_ifq_reg reg = {
+		.rq_entries = 64,
+		.flags = ZCRX_REG_NODEV,
+		.area_ptr = (uintptr_t)&area,
+		.region_ptr = (uintptr_t)&desc,
+	};
+	char *data = mmap(NULL, area.len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	must(data != MAP_FAILED, "mmap");
+	area.addr = (uintptr_t)data;
+	return uring_register(ret_errno(syscall(SYS_io_uring_setup, 8, &params)),
+			      IORING_REGISTER_ZCRX_IFQ, &reg);
+}
+
+/* An ftrace ring buffer: the meta page, and the sub-buffers. */
 
 #define TRACE_INSTANCE	"/sys/kernel/tracing/instances/differential"
 
@@ -451,6 +493,13 @@ static int trace_open(void)
 	if (!write_string(TRACE_INSTANCE "/buffer_size_kb", "32") && errno != EBUSY)
 		return -errno;
 	return ret_errno(open(TRACE_INSTANCE "/per_cpu/cpu0/trace_pipe_raw",
+			      O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+}
+
+/* That which harness/boot has in reserved memory. */
+static int trace_open_reserved(void)
+{
+	return ret_errno(open("/sys/kernel/tracing/instances/usermap_boot/per_cpu/cpu0/trace_pipe_raw",
 			      O_RDONLY | O_NONBLOCK | O_CLOEXEC));
 }
 
@@ -475,7 +524,30 @@ static void make_anon(struct map *m)
 	m->len = RING_PAGES * PAGE;
 	m->a = mmap(NULL, m->len, m->prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(m->a != MAP_FAILED, "mmap");
-	madvise(m->a, m->len, MADV_NOHUGEPAGE);
+	fill(m);
+}
+
+static void make_large_anon(struct map *m)
+{
+	const size_t huge = 512 * PAGE;
+
+	m->fd = -1;
+	m->prot = PROT_READ | PROT_WRITE;
+	m->len = LARGE_PAGES * PAGE;
+	m->a = mmap(NULL, m->len + huge, m->prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(m->a != MAP_FAILED, "mmap");
+	m->a += -(uintptr_t)m->a % huge;
+	fill(m);
+}
+
+static void make_shared(struct map *m)
+{
+	m->fd = memfd_create("differential", 0);
+	m->len = m->file_len = RING_PAGES * PAGE;
+	must(m->fd >= 0 && !ftruncate(m->fd, m->len), "create a memfd");
+	m->prot = PROT_READ | PROT_WRITE;
+	m->a = mmap(NULL, m->len, m->prot, MAP_SHARED, m->fd, 0);
+	must(m->a != MAP_FAILED, "mmap");
 	fill(m);
 }
 
@@ -490,36 +562,45 @@ static const struct class classes[] = {
 	{ "perf ring, data pages", make_data },
 	{ "AUX area", make_aux, RW },
 	{ "AUX area, read-only", make_aux, PROT_READ },
-	{ "io_uring SQEs", OPEN, uring_fd, sqes_pages, IORING_OFF_SQES, true },
-	{ "io_uring rings", OPEN, uring_fd, cq_pages, IORING_OFF_CQ_RING, true },
+	{ "io_uring SQEs", OPEN, uring_fd, sqes_pages, IORING_OFF_SQES },
+	{ "io_uring rings", OPEN, uring_fd, cq_pages, IORING_OFF_CQ_RING },
 	{ "io_uring buffer ring", OPEN, uring_fd_buffers, region_pages,
-	  IORING_OFF_PBUF_RING, true },
+	  IORING_OFF_PBUF_RING },
 	{ "io_uring parameters", OPEN, uring_fd_param, region_pages,
-	  OFF_PARAM_REGION, true },
-	{ "ftrace", OPEN_RO, trace_open, trace_pages, 0, true },
-	{ "xsk ring", OPEN, xsk_open, rx_tx_pages, XDP_PGOFF_RX_RING, true },
+	  OFF_PARAM_REGION },
+	{ "io_uring refill ring", OPEN, uring_fd_refill, region_pages,
+	  OFF_ZCRX_REGION },
+	{ "ftrace", OPEN_RO, trace_open, trace_pages },
+	{ "ftrace, reserved memory", OPEN_RO, trace_open_reserved, trace_pages },
+	{ "xsk ring", OPEN, xsk_open, rx_tx_pages, XDP_PGOFF_RX_RING },
 	{ "xsk umem ring", OPEN, xsk_open, umem_ring_pages,
-	  XDP_UMEM_PGOFF_FILL_RING, true },
-	{ "bpf ringbuf, consumer", OPEN, ringbuf_open, one_page, 0, true },
-	{ "bpf ringbuf, data", OPEN_RO, ringbuf_open, data_twice, PAGE, true },
-	{ "bpf user ringbuf, data", OPEN, user_ringbuf_open, data_twice, PAGE, true },
-	{ "kcov", OPEN, kcov_open, kcov_pages, 0, true },
+	  XDP_UMEM_PGOFF_FILL_RING },
+	{ "bpf ringbuf, consumer", OPEN, ringbuf_open, one_page },
+	{ "bpf ringbuf, data", OPEN_RO, ringbuf_open, data_twice, PAGE },
+	{ "bpf user ringbuf, data", OPEN, user_ringbuf_open, data_twice, PAGE },
+	{ "kcov", OPEN, kcov_open, kcov_pages },
 	{ "ALSA status", OPEN_RO, alsa_open, one_page,
-	  SNDRV_PCM_MMAP_OFFSET_STATUS_NEW, true },
+	  SNDRV_PCM_MMAP_OFFSET_STATUS_NEW },
 	{ "ALSA control", OPEN, alsa_open, one_page,
-	  SNDRV_PCM_MMAP_OFFSET_CONTROL_NEW, true },
-	{ "usbmon", OPEN_RO, usbmon_open, usbmon_pages, 0, true },
-	{ "sg", OPEN, sg_open, sg_pages, 0, true },
+	  SNDRV_PCM_MMAP_OFFSET_CONTROL_NEW },
+	{ "usbmon", OPEN_RO, usbmon_open, usbmon_pages },
+	{ "sg", OPEN, sg_open, sg_pages },
 	{ "comedi", OPEN, comedi_open, comedi_pages },
 	{ "ublk", OPEN_RO, ublk_open, ublk_pages, UBLKSRV_CMD_BUF_OFFSET },
-	{ "KVM vcpu", OPEN, kvm_open, kvm_pages, 0, true },
+	{ "KVM vcpu", OPEN, kvm_open, kvm_pages },
 	{ "KVM dirty ring", OPEN, kvm_open_dirty, dirty_pages,
-	  KVM_DIRTY_LOG_PAGE_OFFSET * PAGE, true },
-	{ "SELinux policy", OPEN_RO, policy_open, policy_pages, 0, true },
-	{ "driver, single pages", make_usermap, TEST_USERMAP_PAGES, .gup = true },
-	{ "driver, compound page", make_usermap, TEST_USERMAP_COMPOUND, .gup = true },
-	{ "driver, vmalloc", make_usermap, TEST_USERMAP_VMALLOC, .gup = true },
-	{ "anonymous memory", make_anon, .gup = true },
+	  KVM_DIRTY_LOG_PAGE_OFFSET * PAGE },
+	{ "SELinux policy", OPEN_RO, policy_open, policy_pages },
+	{ "driver, single pages", make_usermap, TEST_USERMAP_PAGES },
+	{ "driver, compound page", make_usermap, TEST_USERMAP_COMPOUND },
+	{ "driver, contiguous pages", make_usermap, TEST_USERMAP_SPLIT },
+	{ "driver, vmalloc", make_usermap, TEST_USERMAP_VMALLOC },
+	{ "anonymous memory", make_anon },
+	{ "shared memory", make_shared },
+	{ "perf ring, large", make_large_ring, RW, .large = true },
+	{ "anonymous memory, large", make_large_anon, .large = true },
+	/* With the PMU loaded another way. */
+	{ "AUX area of large pieces", make_aux, RW, .apart = true },
 };
 
 /* For another process, where fork() does not copy the mapping. */
@@ -775,6 +856,7 @@ static void op_smaps(struct map *m, long arg)
 	static const char * const fields[] = {
 		"Rss", "Pss", "Shared_Clean", "Shared_Dirty", "Private_Clean",
 		"Private_Dirty", "Referenced", "Anonymous", "Locked",
+		"AnonHugePages",
 	};
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
@@ -857,11 +939,23 @@ static void op_scan(struct map *m, long flags)
 		.return_mask = PAGE_IS_WPALLOWED | PAGE_IS_FILE | PAGE_IS_PRESENT |
 			       PAGE_IS_SWAPPED | PAGE_IS_PFNZERO | PAGE_IS_HUGE,
 	};
-	int fd = open("/proc/self/pagemap", O_RDONLY);
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED,
+	};
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)m->a, m->len },
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	int fd = open("/proc/self/pagemap", O_RDONLY), uffd;
 	long ret;
 
-	if (flags)
+	if (flags) {
 		arg.category_mask = PAGE_IS_PRESENT;
+		uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+		must(uffd >= 0 && !ioctl(uffd, UFFDIO_API, &api), "get a userfaultfd");
+		say("register=%s", res(ioctl(uffd, UFFDIO_REGISTER, &reg)));
+	}
 	ret = ioctl(fd, PAGEMAP_SCAN, &arg);
 	say("%s", res(ret));
 	for (long i = 0; i < ret; i++) {
@@ -924,15 +1018,12 @@ static void op_madvise(struct map *m, long advice)
 		smaps_flag(m->a, "sr");
 	if (advice == MADV_MERGEABLE)
 		smaps_flag(m->a, "mg");
+	if (advice == MADV_COLLAPSE)
+		smaps_pages(m, m->a, "AnonHugePages");
 }
 
 static void op_poison(struct map *m, long advice)
 {
-	if (m->class->gup) {
-		/* The page would be lost, and the log red. */
-		say("not run: it would poison a page");
-		return;
-	}
 	say("%s", res(madvise(m->a, PAGE, advice)));
 	after(m);
 }
@@ -947,9 +1038,18 @@ static void op_process_madvise(struct map *m, long advice)
 	after(m);
 }
 
+/* The page is lost to all others, but for the one who has it mapped. */
 static void op_hwpoison(struct map *m, long arg)
 {
-	say("not run: pristine does not show the page frame to poison");
+	char pfn[24];
+
+	snprintf(pfn, sizeof(pfn), "%#lx", (long)page_pfn(m->a));
+	if (!page_pfn(m->a))
+		say("no page frame to poison");
+	else
+		say("%s", res_ok(write_file("/sys/kernel/debug/hwpoison/corrupt-pfn",
+					    pfn)));
+	after(m);
 }
 
 static void op_mprotect(struct map *m, long prot)
@@ -1059,24 +1159,36 @@ static void op_fork_close(struct map *m, long arg)
 	after(m);
 }
 
+/* On which node the first page is; all of it begins on node 0. */
+static const char *node_of(struct map *m)
+{
+	void *page = m->a;
+	int status = -ENODATA;
+
+	if (syscall(SYS_move_pages, 0, 1, &page, NULL, &status, 0))
+		return res(-1);
+	return status < 0 ? strerrorname_np(-status) : res(status);
+}
+
 static void op_mbind(struct map *m, long flags)
 {
-	unsigned long node = 1;
+	unsigned long other = 1 << 1;
 
-	say("%s", res(syscall(SYS_mbind, m->a, m->len, MPOL_BIND, &node,
-			      8 * sizeof(node), flags)));
+	say("%s", res(syscall(SYS_mbind, m->a, m->len, MPOL_BIND, &other,
+			      8 * sizeof(other), flags)));
+	say("node=%s", node_of(m));
 	after(m);
 }
 
-static void op_move_pages(struct map *m, long move)
+static void op_move_pages(struct map *m, long flags)
 {
 	void *page = m->a;
-	int node = 0, status = 12345;
-	long ret = syscall(SYS_move_pages, 0, 1, &page, move ? &node : NULL,
-			   &status, MPOL_MF_MOVE);
+	int other = 1, status = -ENODATA;
+	long ret = syscall(SYS_move_pages, 0, 1, &page, &other, &status, flags);
 
 	say("%s status=%s", res(ret), status < 0 ? strerrorname_np(-status) :
-	    status == 12345 ? "not set" : "node");
+	    res(status));
+	say("node=%s", node_of(m));
 	after(m);
 }
 
@@ -1091,19 +1203,21 @@ static void op_get_mempolicy(struct map *m, long arg)
 
 static void op_home_node(struct map *m, long arg)
 {
-	unsigned long node = 1;
+	unsigned long both = 3;
 
-	say("mbind=%s", res(syscall(SYS_mbind, m->a, m->len, MPOL_BIND, &node,
-				    8 * sizeof(node), 0)));
-	say("%s", res(syscall(SYS_set_mempolicy_home_node, m->a, m->len, 0, 0)));
+	say("mbind=%s", res(syscall(SYS_mbind, m->a, m->len, MPOL_BIND, &both,
+				    8 * sizeof(both), 0)));
+	say("%s", res(syscall(SYS_set_mempolicy_home_node, m->a, m->len, 1, 0)));
 }
 
 static void op_migrate_pages(struct map *m, long arg)
 {
-	unsigned long node = 1;
+	unsigned long from = 1 << 0, to = 1 << 1;
 
-	say("%s", res(syscall(SYS_migrate_pages, 0, 8 * sizeof(node), &node,
-			      &node)));
+	/* Or how many pages of the process it could not move. */
+	say("%s", res_ok(syscall(SYS_migrate_pages, 0, 8 * sizeof(from), &from,
+				 &to)));
+	say("node=%s", node_of(m));
 	after(m);
 }
 
@@ -1337,6 +1451,38 @@ static void op_msg_zerocopy(struct map *m, long arg)
 	}
 }
 
+static long zerocopy_receive(int fd, struct tcp_zerocopy_receive *zc)
+{
+	socklen_t len = sizeof(*zc);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, zc, &len);
+}
+
+/* It maps pages where a socket is mapped only, and copies anywhere. */
+static void op_zerocopy_receive(struct map *m, long arg)
+{
+	struct tcp_zerocopy_receive copy = {
+		.address = (uintptr_t)m->a, .length = PAGE,
+		.copybuf_address = (uintptr_t)m->a, .copybuf_len = 64,
+	};
+	struct tcp_zerocopy_receive remap = {
+		.address = (uintptr_t)m->a, .length = PAGE,
+	};
+	char buf[2 * PAGE] = { 0 };
+	int fds[2];
+
+	tcp_pair(fds);
+	memcpy(buf, m->a, PAGE);
+	must(send(fds[0], buf, 64, 0) == 64, "send");
+	say("copy=%s", res(zerocopy_receive(fds[1], &copy)));
+	say("copied=%d", copy.copybuf_len);
+	must(recv(fds[1], buf, 64, MSG_DONTWAIT) == 64 || errno == EAGAIN,
+	     "receive what was not copied");
+	must(send(fds[0], buf, sizeof(buf), 0) == sizeof(buf), "send");
+	say("map=%s", res(zerocopy_receive(fds[1], &remap)));
+	after(m);
+}
+
 static void op_mseal(struct map *m, long arg)
 {
 	say("%s", res(syscall(462, m->a, m->len, 0)));
@@ -1533,6 +1679,7 @@ struct op {
 	const char *name;
 	void (*fn)(struct map *m, long arg);
 	long arg;
+	bool huge;	/* about huge pages */
 };
 
 #define ADVICE(name)	{ "madvise " #name, op_madvise, MADV_##name }
@@ -1560,7 +1707,7 @@ static const struct op ops[] = {
 	{ "futex private", op_futex, FUTEX_PRIVATE_FLAG },
 	{ "pagemap", op_pagemap },
 	{ "kpageflags, kpagecount", op_kpage },
-	{ "smaps", op_smaps },
+	{ "smaps", op_smaps, .huge = true },
 	{ "smaps, VmFlags", op_vm_flags },
 	{ "numa_maps", op_numa_maps },
 	{ "clear_refs 1", op_clear_refs, 1 },
@@ -1580,10 +1727,11 @@ static const struct op ops[] = {
 	ADVICE(NORMAL), ADVICE(RANDOM), ADVICE(SEQUENTIAL), ADVICE(WILLNEED),
 	ADVICE(DONTNEED), ADVICE(FREE), ADVICE(REMOVE), ADVICE(DONTFORK),
 	ADVICE(DOFORK), ADVICE(MERGEABLE), ADVICE(UNMERGEABLE),
-	ADVICE(HUGEPAGE), ADVICE(NOHUGEPAGE), ADVICE(DONTDUMP), ADVICE(DODUMP),
+	{ "madvise HUGEPAGE", op_madvise, MADV_HUGEPAGE, true },
+	ADVICE(NOHUGEPAGE), ADVICE(DONTDUMP), ADVICE(DODUMP),
 	ADVICE(WIPEONFORK), ADVICE(KEEPONFORK), ADVICE(COLD), ADVICE(PAGEOUT),
 	ADVICE(POPULATE_READ), ADVICE(POPULATE_WRITE), ADVICE(DONTNEED_LOCKED),
-	ADVICE(COLLAPSE), ADVICE(GUARD_INSTALL), ADVICE(GUARD_REMOVE),
+	{ "madvise COLLAPSE", op_madvise, MADV_COLLAPSE, true }, ADVICE(GUARD_INSTALL), ADVICE(GUARD_REMOVE),
 	{ "madvise HWPOISON", op_poison, MADV_HWPOISON },
 	{ "madvise SOFT_OFFLINE", op_poison, MADV_SOFT_OFFLINE },
 	{ "process_madvise DONTNEED", op_process_madvise, MADV_DONTNEED },
@@ -1611,8 +1759,8 @@ static const struct op ops[] = {
 	{ "mbind", op_mbind, 0 },
 	{ "mbind STRICT MOVE", op_mbind, MPOL_MF_STRICT | MPOL_MF_MOVE },
 	{ "mbind MOVE_ALL", op_mbind, MPOL_MF_MOVE_ALL },
-	{ "move_pages, query", op_move_pages, 0 },
-	{ "move_pages", op_move_pages, 1 },
+	{ "move_pages", op_move_pages, MPOL_MF_MOVE },
+	{ "move_pages MOVE_ALL", op_move_pages, MPOL_MF_MOVE_ALL },
 	{ "get_mempolicy ADDR", op_get_mempolicy },
 	{ "set_mempolicy_home_node", op_home_node },
 	{ "migrate_pages", op_migrate_pages },
@@ -1638,6 +1786,7 @@ static const struct op ops[] = {
 	{ "AF_UNIX", op_socket, 0 },
 	{ "TCP", op_socket, 1 },
 	{ "TCP MSG_ZEROCOPY", op_msg_zerocopy },
+	{ "TCP zerocopy receive", op_zerocopy_receive },
 	{ "mseal", op_mseal },
 	{ "mmap again", op_mmap, 0 },
 	{ "mmap, wrong offset", op_mmap, 1 },
@@ -1659,6 +1808,7 @@ static const struct op ops[] = {
 
 static void run(const struct class *class, const struct op *op)
 {
+	unsigned long node = 1 << 0;
 	pid_t pid;
 	int status;
 
@@ -1668,6 +1818,7 @@ static void run(const struct class *class, const struct op *op)
 		struct map m;
 
 		alarm(TIMEOUT_S);
+		syscall(SYS_set_mempolicy, MPOL_PREFERRED, &node, 8 * sizeof(node));
 		make(&m, class);
 		op->fn(&m, op->arg);
 		_exit(0);
@@ -1682,7 +1833,17 @@ static void run(const struct class *class, const struct op *op)
 /* usage: differential [MAPPING [OPERATION]] */
 int main(int argc, char **argv)
 {
+	cpu_set_t cpu;
+
 	page_size = PAGE;
+	/* All memory is that of one node, and no page is huge unasked. */
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	if (sched_setaffinity(0, sizeof(cpu), &cpu) ||
+	    write_file("/sys/kernel/mm/transparent_hugepage/enabled", "never") < 0) {
+		perror("sched_setaffinity or transparent_hugepage");
+		return 1;
+	}
 	mkdir(DIR, 0700);
 	if (write_file("/proc/sys/kernel/core_pattern", DIR "/core") < 0 ||
 	    write_file("/proc/sys/kernel/core_uses_pid", "0") < 0) {
@@ -1695,11 +1856,14 @@ int main(int argc, char **argv)
 		return 1;
 
 	for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
-		if (argc > 1 && strcmp(argv[1], classes[i].name))
+		if (argc > 1 ? strcmp(argv[1], classes[i].name) : classes[i].apart)
 			continue;
-		for (size_t j = 0; j < sizeof(ops) / sizeof(*ops); j++)
+		for (size_t j = 0; j < sizeof(ops) / sizeof(*ops); j++) {
+			if (classes[i].large && !ops[j].huge)
+				continue;
 			if (argc < 3 || !strcmp(argv[2], ops[j].name))
 				run(&classes[i], &ops[j]);
+		}
 	}
 	return 0;
 }
