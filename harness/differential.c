@@ -45,7 +45,7 @@ struct class {
 	const char *name;
 	void (*make)(struct map *m);
 	int arg;
-	/* the others are for make_open() */
+	/* for make_open(): what to open, how much of it to map, and from where on */
 	int (*open)(void);
 	size_t (*pages)(int fd);
 	off_t offset;
@@ -362,6 +362,7 @@ static void make_usermap(struct map *m)
 {
 	struct test_usermap_alloc alloc = {
 		.kind = m->class->arg,
+		/* One kind is mapped the other way. */
 		.method = m->class->arg == TEST_USERMAP_SPLIT ?
 			  TEST_USERMAP_CONTIG : TEST_USERMAP_ARRAY,
 		.nr_pages = RING_PAGES,
@@ -1731,7 +1732,8 @@ static const struct op ops[] = {
 	ADVICE(NOHUGEPAGE), ADVICE(DONTDUMP), ADVICE(DODUMP),
 	ADVICE(WIPEONFORK), ADVICE(KEEPONFORK), ADVICE(COLD), ADVICE(PAGEOUT),
 	ADVICE(POPULATE_READ), ADVICE(POPULATE_WRITE), ADVICE(DONTNEED_LOCKED),
-	{ "madvise COLLAPSE", op_madvise, MADV_COLLAPSE, true }, ADVICE(GUARD_INSTALL), ADVICE(GUARD_REMOVE),
+	{ "madvise COLLAPSE", op_madvise, MADV_COLLAPSE, true },
+	ADVICE(GUARD_INSTALL), ADVICE(GUARD_REMOVE),
 	{ "madvise HWPOISON", op_poison, MADV_HWPOISON },
 	{ "madvise SOFT_OFFLINE", op_poison, MADV_SOFT_OFFLINE },
 	{ "process_madvise DONTNEED", op_process_madvise, MADV_DONTNEED },
