@@ -142,14 +142,14 @@ static const char *access_name(char *addr)
 /* How the pages can be accessed: runs of pages with the same answer. */
 static void touch(const char *when, char *addr, size_t len)
 {
+	const char *now = access_name(addr), *next;
 	char buf[256] = "";
 	size_t run = 0;
 
-	for (size_t off = 0; off < len; off += PAGE) {
-		const char *now = access_name(addr + off);
-
+	for (size_t off = PAGE; off <= len; off += PAGE, now = next) {
+		next = off < len ? access_name(addr + off) : "";
 		run++;
-		if (off + PAGE < len && !strcmp(now, access_name(addr + off + PAGE)))
+		if (!strcmp(now, next))
 			continue;
 		if (run == len / PAGE)
 			snprintf(buf, sizeof(buf), "%s", now);
