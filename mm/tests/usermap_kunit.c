@@ -1270,7 +1270,7 @@ static void map_many_pages(struct kunit *test)
 
 /* A run of pages as long as an architecture may fold into one translation. */
 #define RUN_ORDER	6
-#define RUN_PAGES	(1UL << RUN_ORDER)
+#define RUN_PAGES	BIT(RUN_ORDER)
 
 static void free_run(struct page *run)
 {

@@ -385,7 +385,7 @@ static inline bool uring_open(struct uring *ring)
 
 /* 0 or -errno, when @cmd_op of @fd has been taken; it may go on after that. */
 static inline int uring_submit(struct uring *ring, int fd, __u32 cmd_op,
-			const void *cmd, size_t len, __u64 user_data)
+			       const void *cmd, size_t len, __u64 user_data)
 {
 	__u32 *tail = (__u32 *)(ring->rings + ring->params.sq_off.tail);
 	__u32 *array = (__u32 *)(ring->rings + ring->params.sq_off.array);
