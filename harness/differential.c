@@ -295,14 +295,7 @@ static char *map_ring(struct map *m, int prot, size_t nr_pages)
 static void make_ring(struct map *m)
 {
 	m->prot = m->class->arg;
-	m->a = map_ring(m, m->prot, RING_PAGES);
-	m->len = m->file_len;
-}
-
-static void make_large_ring(struct map *m)
-{
-	m->prot = m->class->arg;
-	m->a = map_ring(m, m->prot, LARGE_PAGES);
+	m->a = map_ring(m, m->prot, m->class->large ? LARGE_PAGES : RING_PAGES);
 	m->len = m->file_len;
 }
 
@@ -598,7 +591,7 @@ static const struct class classes[] = {
 	{ "driver, vmalloc", make_usermap, TEST_USERMAP_VMALLOC },
 	{ "anonymous memory", make_anon },
 	{ "shared memory", make_shared },
-	{ "perf ring, large", make_large_ring, RW, .large = true },
+	{ "perf ring, large", make_ring, RW, .large = true },
 	{ "anonymous memory, large", make_large_anon, .large = true },
 	/* With the PMU loaded another way. */
 	{ "AUX area of large pieces", make_aux, RW, .apart = true },
