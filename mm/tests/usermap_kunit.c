@@ -1311,6 +1311,16 @@ static void map_run_child(struct child *child)
 		     vm_munmap(child->addr, PAGE_SIZE);
 }
 
+static void map_run_part_child(struct child *child)
+{
+	u32 word;
+
+	/* Only the first of these two pages was to be copied. */
+	child->err = user_read(child->addr, &child->word[0]);
+	if (!child->err && user_read(child->addr + PAGE_SIZE, &word) != -EFAULT)
+		child->err = -EEXIST;
+}
+
 static void map_run(struct kunit *test)
 {
 	struct page *run = alloc_pages(GFP_KERNEL | __GFP_COMP, RUN_ORDER);
@@ -1341,6 +1351,17 @@ static void map_run(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, child.word[0], 2);
 	expect_run(test, map, run, 0, RUN_PAGES - 1);
 	expect_folded(test, map->addr);
+
+	/* This splits the VMA, and leaves the PTEs alone. */
+	if (IS_ENABLED(CONFIG_ADVISE_SYSCALLS)) {
+		KUNIT_EXPECT_EQ(test, do_madvise(test_mm(test), addr_of(map, 2),
+						 PAGE_SIZE, MADV_DONTFORK), 0);
+		child.fn = map_run_part_child;
+		fork_and_wait(test, &child);
+		KUNIT_EXPECT_EQ(test, child.err, 0);
+		KUNIT_EXPECT_EQ(test, child.word[0], 1);
+		expect_folded(test, map->addr);
+	}
 
 	KUNIT_EXPECT_EQ(test, do_mprotect(test_mm(test), addr_of(map, 1),
 					  addr_of(map, 2), 0, VM_WRITE), 0);
