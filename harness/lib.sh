@@ -127,6 +127,40 @@ tests_end() {
 	[ "$FAILED" -eq 0 ]
 }
 
+# unlisted STEP LOG: what it skips and harness/skips does not list, each a failure,
+# so that no test stops running unseen.
+unlisted() {
+	sed -n 's/.*ok - \(.*\) # SKIP.*/\1/p' "$2" | while read -r _test; do
+		grep -qxF "$1: $_test" "$HARNESS/skips" ||
+			echo "not ok - $1 skips what harness/skips does not list: $_test"
+	done
+}
+
+# begin_guest KERNEL SCRIPT RUN: boot it beside others, as most of what runs in a
+# guest keeps but one processor busy; what boot says is in build/logs/RUN.log.
+begin_guest() {
+	"$HARNESS/boot" "$@" >"$LOGS/$3.log" 2>&1 &
+	GUESTS="${GUESTS:-} $!"
+	# shellcheck disable=SC2086	# words are meant to be split
+	trap '[ -z "$GUESTS" ] || kill $GUESTS 2>/dev/null' EXIT
+}
+
+# wait_guests TEXT: until all have ended; meanwhile show what the function TEXT
+# prints. It fails if one of them did.
+wait_guests() {
+	_rc=0
+	for _guest in $GUESTS; do
+		while kill -0 "$_guest" 2>/dev/null; do
+			progress "$($1)"
+			sleep 1
+		done
+		wait "$_guest" || _rc=1
+	done
+	GUESTS=
+	progress_end
+	return $_rc
+}
+
 # One object cache for all kernels of all checkouts: what is compiled must not
 # contain the folder, the time or the machine.
 use_ccache() {
@@ -161,12 +195,11 @@ built_file() {
 # take_built FILE DIR: unpack it, if this checkout has not begun to build DIR, or
 # has it from there already.
 take_built() {
-	[ -n "$1" ] || return 1
 	if [ -e "$2/.taken" ]; then
 		[ "$(cat "$2/.taken")" != "$1" ] || return 0
 		rm -rf "$2"
 	fi
-	if [ -e "$2" ] || ! [ -e "$1" ]; then
+	if [ -z "$1" ] || [ -e "$2" ] || ! [ -e "$1" ]; then
 		return 1
 	fi
 	mkdir -p "$2"
