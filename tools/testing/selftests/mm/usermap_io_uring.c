@@ -817,7 +817,7 @@ TEST_F(freed, is_not_mapped_again)
 	EXPECT_TRUE(filled(&self->mem, self->mem.addr, 1));
 }
 
-/* 512 times half a MiB, whichever goes first, the region or the mapping. */
+/* 128 times half a MiB, whichever goes first, the region or the mapping. */
 TEST(memory_comes_back)
 {
 	const size_t size = MAX_BUFFER_RING;
@@ -828,7 +828,7 @@ TEST(memory_comes_back)
 	ASSERT_LE(0, fd);
 	before = mem_available();
 	ASSERT_NE(0, before);
-	for (unsigned int i = 0; i < 512; i++) {
+	for (unsigned int i = 0; i < 128; i++) {
 		char *addr;
 
 		ASSERT_EQ(0, buffer_ring(fd, BGID, size));
@@ -841,7 +841,7 @@ TEST(memory_comes_back)
 		if (!(i % 2))
 			ASSERT_EQ(0, munmap(addr, size));
 	}
-	EXPECT_LT(before, mem_available() + (128 << 20));
+	EXPECT_LT(before, mem_available() + (16 << 20));
 	close(fd);
 }
 

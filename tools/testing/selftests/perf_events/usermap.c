@@ -1078,14 +1078,14 @@ FIXTURE_TEARDOWN(machine)
 {
 }
 
-/* 256 times one MiB: the pages come back, also those without a type by then. */
+/* 64 times one MiB: the pages come back, also those without a type by then. */
 TEST_F_TIMEOUT(machine, memory_comes_back, 120)
 {
 	const size_t len = (1 << 20) + page_size;
 	size_t before = mem_available();
 
 	ASSERT_NE(0, before);
-	for (int i = 0; i < 256; i++) {
+	for (int i = 0; i < 64; i++) {
 		int fd = open_faults();
 		void *page;
 
@@ -1098,7 +1098,7 @@ TEST_F_TIMEOUT(machine, memory_comes_back, 120)
 		close(fd);
 	}
 	/* After a grace period. */
-	EXPECT_TRUE(wait_until(before < mem_available() + (128 << 20)));
+	EXPECT_TRUE(wait_until(before < mem_available() + (32 << 20)));
 }
 
 /* Stays last: all pages that the tests above mapped are free again. */
