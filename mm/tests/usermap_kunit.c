@@ -16,6 +16,7 @@
 #include <linux/highmem.h>
 #include <linux/kthread.h>
 #include <linux/log2.h>
+#include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/page_table_check.h>
@@ -2236,6 +2237,43 @@ static void cow_remote_tail(struct kunit *test)
 	check_remote_cow(test, COMPOUND, 3);
 }
 
+/* A PFN where vm_normal_page() finds no page, and which is not a usermap one. */
+static vm_fault_t no_page_fault(struct vm_fault *vmf)
+{
+	unsigned long pfn = max_pfn;
+
+	while (pfn_valid(pfn))
+		pfn++;
+	return vmf_insert_mixed(vmf->vma, vmf->address, pfn);
+}
+
+static const struct vm_operations_struct no_page_vm_ops = {
+	.fault = no_page_fault,
+};
+
+/* Another mm has something else at that address, or nothing. */
+static void cow_remote_no_page(struct kunit *test)
+{
+	struct map *map = alloc_map(test);
+	struct mm_struct *mm = mm_create();
+	u32 word = SOME_VALUE;
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	map->vm_ops = &no_page_vm_ops;
+	map->set_flags = VM_MIXEDMAP;
+	do_map(test, map, 0, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	KUNIT_EXPECT_EQ(test, do_fault(test_mm(test), map->addr, 0),
+			VM_FAULT_NOPAGE);
+	mm_switch(mm);
+	KUNIT_EXPECT_EQ(test, access_remote_vm(test_mm(test), map->addr, &word,
+					       sizeof(word),
+					       FOLL_FORCE | FOLL_WRITE), 0);
+	mm_switch(test_mm(test));
+	mm_destroy(test, mm);
+	KUNIT_EXPECT_EQ(test, count_ptes(test_mm(test), map->addr, 1), 1);
+	expect_uncounted(test, 0);
+}
+
 static void cow_child(struct child *child)
 {
 	child->err = user_write(child->addr + SOME_OFFSET, SOME_VALUE) ?:
@@ -2294,6 +2332,7 @@ static struct kunit_case usermap_cow_cases[] = {
 	KUNIT_CASE_PARAM(cow_remote_single, writer_gen_params),
 	KUNIT_CASE_PARAM(cow_remote_head, writer_gen_params),
 	KUNIT_CASE_PARAM(cow_remote_tail, writer_gen_params),
+	KUNIT_CASE(cow_remote_no_page),
 	KUNIT_CASE_PARAM(cow_after_fork, all_kinds_gen_params),
 	KUNIT_CASE_PARAM(cow_before_fork, all_kinds_gen_params),
 	KUNIT_CASE_PARAM(cow_then_munmap, all_kinds_gen_params),
