@@ -34,8 +34,12 @@ rmmod fake_aux
 
 run perf_events/usermap "$tests/usermap"
 
-# This one loads and unloads the module for each of its tests.
-run perf_events/usermap_aux $dir/usermap_aux
+# This one loads and unloads the module for each of its tests. 7.3 takes a ring for
+# an AUX area in one of them: a reference count underflows.
+case $KERNEL in
+pristine) set -- -T ring_unmapped_meanwhile ;;
+esac
+run perf_events/usermap_aux $dir/usermap_aux "$@"
 
 rm -r $dir
 exit $status
