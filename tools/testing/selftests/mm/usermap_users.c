@@ -688,7 +688,7 @@ TEST_F(map, freed)
 /* So that a leak shows that leaves pages without a type behind, too. */
 TEST_F_TIMEOUT(map, memory_comes_back, 120)
 {
-	const size_t nr = (8 << 20) / self->len;
+	const size_t nr = (4 << 20) / self->len;
 	size_t before = 0;
 
 	expect_freed(_metadata, self);
@@ -708,7 +708,7 @@ TEST_F_TIMEOUT(map, memory_comes_back, 120)
 	}
 	ASSERT_NE(0, before);
 	/* After a grace period. */
-	EXPECT_TRUE(wait_until(before < mem_available() + (4 << 20)));
+	EXPECT_TRUE(wait_until(before < mem_available() + (2 << 20)));
 }
 
 /* Both sides see what the other writes. */

@@ -94,8 +94,14 @@ static inline char *umem_alloc(void)
 static inline int xsk_open(void)
 {
 	char *umem = umem_alloc();
+	int fd;
 
-	return umem == MAP_FAILED ? -ENOMEM : xsk_open_umem(umem);
+	if (umem == MAP_FAILED)
+		return -ENOMEM;
+	fd = xsk_open_umem(umem);
+	/* The socket has pinned the pages. */
+	munmap(umem, UMEM_PAGES * page_size);
+	return fd;
 }
 
 static inline int xsk_bind(int fd, int flags, int shared_fd)
