@@ -7,6 +7,10 @@
 set -eu
 
 "$TOP/harness/guest-policy"
+# KASAN keeps much of what is freed for a while.
+case $KERNEL in
+*kasan) set -- -T memory_comes_back ;;
+esac
 # vmalloc() reports an allocation that is to fail, with a stack trace.
 exec "$TOP/harness/quiet-log" 'vmalloc error: size' \
-	"$BUILD/obj/selftests-$KERNEL/usermap_users" 2>&1
+	"$BUILD/obj/selftests-$KERNEL/usermap_users" "$@" 2>&1
