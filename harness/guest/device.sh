@@ -5,13 +5,13 @@
 #
 # usage: harness/guest/device.sh (in the guest)
 #
-# ROUNDS is how often the device is unplugged while 64 threads use it: 30 here,
-# 10 with KASAN, which is slow; harness/soak has it 10000 times.
+# ROUNDS is how often the device is unplugged while 64 threads use it: 20 here,
+# 5 with KASAN, which is slow; harness/soak has it 10000 times.
 set -eu
 
 case $KERNEL in
-*kasan) rounds=10 ;;
-*) rounds=30 ;;
+*kasan) rounds=5 ;;
+*) rounds=20 ;;
 esac
 
 samples=$BUILD/obj/$KERNEL/samples/usermap
