@@ -34,8 +34,8 @@ rmmod fake_aux
 
 run perf_events/usermap "$tests/usermap"
 
-# This one loads and unloads the module for each of its tests. 7.3 takes a ring for
-# an AUX area in one of them: a reference count underflows.
+# This one loads the module with the capabilities that it tests. In one of its tests
+# 7.3 takes a ring for an AUX area: a reference count underflows.
 case $KERNEL in
 pristine) set -- -T ring_unmapped_meanwhile ;;
 esac
