@@ -6,13 +6,9 @@
 #
 # usage: harness/guest/race.sh (in the guest)
 #
-# ROUNDS, SEED and DISRUPTIVE are those of the selftest usermap_race; with KASAN,
-# which is slow, ROUNDS is half of what it is there.
+# ROUNDS, SEED and DISRUPTIVE are those of the selftest usermap_race; ROUNDS is half
+# of what it is there, as harness/soak runs this again and again.
 set -eu
-
-case $KERNEL in
-*kasan) export ROUNDS="${ROUNDS:-500}" ;;
-esac
 
 sample=$BUILD/obj/$KERNEL/samples/usermap/usermap_sample.ko
 [ ! -e "$sample" ] || insmod "$sample"
@@ -20,7 +16,7 @@ insmod "$BUILD/obj/fake_aux-$KERNEL/fake_aux.ko"
 # The OOM killer says whom it killed, and who must not wait what it did not get,
 # with a stack trace.
 status=0
-DISRUPTIVE="${DISRUPTIVE:-oom hotplug}" "$TOP/harness/quiet-log" \
+ROUNDS="${ROUNDS:-500}" DISRUPTIVE="${DISRUPTIVE:-oom hotplug}" "$TOP/harness/quiet-log" \
 	'invoked oom-killer|page allocation failure' \
 	"$BUILD/obj/selftests-$KERNEL/usermap_race" || status=$?
 rmmod fake_aux

@@ -36,8 +36,15 @@ run perf_events/usermap "$tests/usermap"
 
 # This one loads the module with the capabilities that it tests. In one of its tests
 # 7.3 takes a ring for an AUX area: a reference count underflows.
+# KASAN is slow: areas of the smallest and of the largest size there.
 case $KERNEL in
 pristine) set -- -T ring_unmapped_meanwhile ;;
+*kasan)
+	set --
+	for variant in sg_2 sg_64 no_sg_16 prefer_large_64; do
+		set -- "$@" -V $variant -V ${variant}_overwrite
+	done
+	;;
 esac
 run perf_events/usermap_aux $dir/usermap_aux "$@"
 

@@ -7,9 +7,10 @@
 set -eu
 
 "$TOP/harness/guest-policy"
-# KASAN keeps much of what is freed for a while.
+# Whether the pages of the pristine kernel come back is its own matter, and KASAN
+# keeps much of what is freed for a while.
 case $KERNEL in
-*kasan) set -- -T memory_comes_back ;;
+pristine | *kasan) set -- -T memory_comes_back ;;
 esac
 # vmalloc() reports an allocation that is to fail, with a stack trace.
 exec "$TOP/harness/quiet-log" 'vmalloc error: size' \

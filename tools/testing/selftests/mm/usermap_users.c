@@ -691,7 +691,7 @@ TEST_F(map, freed)
  */
 TEST_F_TIMEOUT(map, memory_comes_back, 240)
 {
-	const size_t size = 4 << 20;
+	const size_t size = 2 << 20;
 	bool back = false;
 
 	expect_freed(_metadata, self);
