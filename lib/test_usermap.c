@@ -83,12 +83,15 @@ static bool method_needs_type(unsigned int method)
 	return method == TEST_USERMAP_ARRAY || method == TEST_USERMAP_CONTIG;
 }
 
-/* A mistake would be one indeed where nothing keeps freed pages apart. */
+/*
+ * A mistake would be one indeed where nothing keeps freed pages apart: those
+ * that are mapped, and with DEBUG_VM the tails that have their type.
+ */
 static int may_make_mistakes(void)
 {
 	if (!mistakes)
 		return -EPERM;
-#ifdef CONFIG_PAGE_TABLE_CHECK
+#if defined(CONFIG_PAGE_TABLE_CHECK) && defined(CONFIG_DEBUG_VM)
 	if (!static_key_enabled(&page_table_check_disabled))
 		return 0;
 #endif
@@ -335,6 +338,9 @@ static int ioctl_alloc(struct test_usermap *tu, const void __user *arg)
 	    !is_power_of_2(alloc.nr_pages))
 		return -EINVAL;
 	if (alloc.flags & TEST_USERMAP_FORGET_OPEN) {
+		/* It forgets mappings, and so must know that none has a mapcount. */
+		if (alloc.method == TEST_USERMAP_REFCOUNT)
+			return -EINVAL;
 		err = may_make_mistakes();
 		if (err)
 			return err;
@@ -378,7 +384,9 @@ static int ioctl_method(struct test_usermap *tu, unsigned long method)
 	guard(mutex)(&tu->lock);
 	if (!tu->pages)
 		return -ENXIO;
-	if (!method_fits(method, tu->kind))
+	if (!method_fits(method, tu->kind) ||
+	    (method == TEST_USERMAP_REFCOUNT &&
+	     tu->flags & TEST_USERMAP_FORGET_OPEN))
 		return -EINVAL;
 	if (tu->nr_vmas)
 		return -EBUSY;

@@ -82,7 +82,7 @@ struct test_usermap_alloc {
  * EINVAL	the argument is wrong, or the method not for this kind
  * ENOMEM	there is no memory
  * EPERM	FORGET_OPEN, and the module was loaded without mistakes=1
- * EOPNOTSUPP	FORGET_OPEN, and CONFIG_PAGE_TABLE_CHECK is off
+ * EOPNOTSUPP	FORGET_OPEN, and CONFIG_PAGE_TABLE_CHECK or CONFIG_DEBUG_VM is off
  */
 #define TEST_USERMAP_ALLOC	_IOW('u', 0x50, struct test_usermap_alloc)
 /* Free it: ENXIO if there is none, EBUSY if it is mapped. */

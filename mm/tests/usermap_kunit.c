@@ -4179,6 +4179,42 @@ static void check_type_set_late(struct kunit *test)
 	check_warnings(test, w, 1);
 }
 
+/* Nor is it silent that a mapped page is given to somebody. */
+static void check_alloc(struct kunit *test)
+{
+	struct block *block = alloc_block(test, param_kind(test));
+	struct map *map = map_shared(test, block);
+	struct kunit_suppressed_warning *w;
+
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, 7 * PAGE_SIZE), 0);
+	w = expect_warnings(test);
+	page_table_check_alloc(block->page[7], 0);
+	check_warnings(test, w, 1);
+
+	KUNIT_EXPECT_EQ(test, vm_munmap(map->addr, NR_PAGES * PAGE_SIZE), 0);
+	w = expect_warnings(test);
+	page_table_check_alloc(block->page[7], 0);
+	check_warnings(test, w, 0);
+}
+
+/* A PTE that is cleared without having been set is no mapping. */
+static void check_clear_unset(struct kunit *test)
+{
+	struct page *page = alloc_block(test, COMPOUND)->page[1];
+	pte_t pte = pte_mkspecial(pfn_pte(page_to_pfn(page), PAGE_READONLY));
+	struct kunit_suppressed_warning *w = expect_warnings(test);
+	struct mm_struct *mm = test_mm(test);
+	pte_t none = __pte(0);
+
+	page_table_check_pte_clear(mm, PAGE_SIZE, pte);
+	check_warnings(test, w, 1);
+	KUNIT_EXPECT_NULL(test, page_table_check_special(page, 1));
+
+	/* Let the end of the test free it. */
+	page_table_check_ptes_set(mm, PAGE_SIZE, &none, pte, 1);
+	KUNIT_EXPECT_NULL(test, page_table_check_special(page, 1));
+}
+
 static struct kunit_case usermap_check_cases[] = {
 	KUNIT_CASE_PARAM(check_map, all_kinds_gen_params),
 	KUNIT_CASE_PARAM(check_map_contig, contig_kinds_gen_params),
@@ -4191,6 +4227,8 @@ static struct kunit_case usermap_check_cases[] = {
 	KUNIT_CASE(check_zero_page_is_exempt),
 	KUNIT_CASE_PARAM(check_type_cleared_early, all_kinds_gen_params),
 	KUNIT_CASE(check_type_set_late),
+	KUNIT_CASE_PARAM(check_alloc, all_kinds_gen_params),
+	KUNIT_CASE(check_clear_unset),
 	{}
 };
 

@@ -183,31 +183,34 @@ static inline long count_all_typed(void)
 	return len ? -1 : nr;
 }
 
-/* Memory of the whole machine that is free or could be, in bytes. */
-static inline size_t mem_available(void)
+/* The sum of a file's numbers for which @format has the line. */
+static inline size_t sum_of_lines(const char *path, const char *format)
 {
-	FILE *file = fopen("/proc/meminfo", "re");
-	size_t kib = 0;
+	FILE *file = fopen(path, "re");
+	size_t sum = 0, number;
 	char line[128];
 
 	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "MemAvailable: %zu", &kib) == 1)
-			break;
+		if (sscanf(line, format, &number) == 1)
+			sum += number;
 	}
 	if (file)
 		fclose(file);
-	return kib << 10;
+	return sum;
+}
+
+/*
+ * Memory of the whole machine that is free or could be, in bytes, with what
+ * each CPU keeps of it, which can be several MiB.
+ */
+static inline size_t mem_available(void)
+{
+	return (sum_of_lines("/proc/meminfo", "MemAvailable: %zu") << 10) +
+	       sum_of_lines("/proc/zoneinfo", " count: %zu") * page_size;
 }
 
 /* The typed pages of the machine before the first test. */
 static long typed_at_start;
-
-/* For main(), before the tests. */
-static inline void usermap_init(void)
-{
-	page_size = sysconf(_SC_PAGESIZE);
-	typed_at_start = count_all_typed();
-}
 
 /* All that the tests mapped is free again; buffers go after a grace period. */
 static inline bool typed_pages_are_gone(void)
@@ -218,6 +221,23 @@ static inline bool typed_pages_are_gone(void)
 		printf("# %ld typed pages, %ld before the tests\n",
 		       count_all_typed(), typed_at_start);
 	return gone;
+}
+
+/* The harness has the children of tests end by _exit(). */
+static inline void usermap_exit(void)
+{
+	if (typed_pages_are_gone())
+		return;
+	fflush(stdout);
+	_exit(KSFT_FAIL);
+}
+
+/* For main(), before the tests: what they forget is found in the end. */
+static inline void usermap_init(void)
+{
+	page_size = sysconf(_SC_PAGESIZE);
+	typed_at_start = count_all_typed();
+	atexit(usermap_exit);
 }
 
 /*

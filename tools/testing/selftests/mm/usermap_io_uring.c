@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -239,7 +240,9 @@ static int fail_registration(struct memory *mem)
 		.len = page_size,
 	};
 
-	if (munmap(mem->area, page_size) || ioctl(mem->uffd, UFFDIO_WAKE, &range))
+	/* No hole, which another thread's mmap() could fill. */
+	if (mprotect(mem->area, page_size, PROT_NONE) ||
+	    ioctl(mem->uffd, UFFDIO_WAKE, &range))
 		return -errno;
 	pthread_join(mem->thread, NULL);
 	close(mem->uffd);
@@ -815,6 +818,65 @@ TEST_F(freed, is_not_mapped_again)
 		EXPECT_FALSE(filled_part(&self->mem, other, 1, 0, page_size));
 	}
 	EXPECT_TRUE(filled(&self->mem, self->mem.addr, 1));
+}
+
+/* What a thread maps while the region goes. */
+struct mapper {
+	pthread_t thread;
+	struct memory mem;
+	bool stop;
+	long mapped, refused;
+	bool torn;
+};
+
+static void *map_on(void *arg)
+{
+	struct mapper *mapper = arg;
+	char *addr;
+
+	while (!READ_ONCE(mapper->stop)) {
+		addr = map_memory(&mapper->mem);
+		if (addr == MAP_FAILED) {
+			mapper->refused += errno != EINVAL;
+			sched_yield();
+			continue;
+		}
+		/* New rings may be smaller than what is mapped. */
+		mapper->torn |= !accessible(addr);
+		munmap(addr, mapper->mem.size);
+		WRITE_ONCE(mapper->mapped, mapper->mapped + 1);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(freed, while_it_is_mapped, 120)
+{
+	EXPECT_EQ(0, free_region(&self->mem));
+	EXPECT_EQ(0, munmap(self->mem.addr, self->mem.size));
+	EXPECT_EQ(0, close(self->mem.fd));
+	self->mem.fd = -1;
+
+	for (int round = 0; round < 20; round++) {
+		struct mapper mapper = {
+			.mem.single_pages = variant->single_pages,
+		};
+
+		ASSERT_EQ(0, create_memory(&mapper.mem, variant->kind,
+					   variant->nr_pages, true));
+		fill(&mapper.mem, mapper.mem.addr, 1);
+		ASSERT_EQ(0, pthread_create(&mapper.thread, NULL, map_on,
+					    &mapper));
+		EXPECT_TRUE(wait_until(READ_ONCE(mapper.mapped) > round % 5));
+		EXPECT_EQ(0, free_region(&mapper.mem));
+		WRITE_ONCE(mapper.stop, true);
+		ASSERT_EQ(0, pthread_join(mapper.thread, NULL));
+		EXPECT_EQ(0, mapper.refused);
+		EXPECT_FALSE(mapper.torn);
+		EXPECT_TRUE(filled(&mapper.mem, mapper.mem.addr, 1));
+		EXPECT_EQ(0, munmap(mapper.mem.addr, mapper.mem.size));
+		EXPECT_EQ(0, close(mapper.mem.fd));
+	}
+	EXPECT_TRUE(typed_pages_are_gone());
 }
 
 /* 128 times half a MiB, whichever goes first, the region or the mapping. */

@@ -11,6 +11,7 @@
  */
 #define _GNU_SOURCE
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 
@@ -46,6 +47,7 @@ FIXTURE_VARIANT(map)
 {
 	int (*open)(void);
 	size_t (*pages)(int fd);
+	int (*resize)(int fd, size_t pages);
 	__u64 offset;		/* in bytes, but see @page_offset */
 	int page_offset;	/* in pages, besides */
 	int read_only;
@@ -90,7 +92,7 @@ FIXTURE_VARIANT_ADD(map, xsk_completion) {
 
 FIXTURE_VARIANT_ADD(map, ringbuf_consumer) {
 	.open = ringbuf_open, .pages = one_page,
-	/* Too long to be writable: bad_length and read_only_too_long. */
+	/* Too long to be writable: bad_length and ringbuf_read_only_bounds. */
 	.no_private = -EINVAL, .too_long = -EPERM, .bad_offset = -EPERM,
 };
 
@@ -128,24 +130,28 @@ FIXTURE_VARIANT_ADD(map, alsa_control) {
 };
 
 FIXTURE_VARIANT_ADD(map, usbmon) {
-	.open = usbmon_open, .pages = usbmon_pages, .read_only = -EPERM,
+	.open = usbmon_open, .pages = usbmon_pages,
+	.resize = usbmon_set_pages, .read_only = -EPERM,
 	.far_offset = true, .was_fault = true, .is_fault = true,
 };
 
 FIXTURE_VARIANT_ADD(map, sg) {
-	.open = sg_open, .pages = sg_pages, .too_long = -ENOMEM,
+	.open = sg_open, .pages = sg_pages, .resize = sg_set_pages,
+	.too_long = -ENOMEM,
 	.bad_offset = -EINVAL, .was_fault = true, .was_remote = true,
 	.io = true,
 };
 
 FIXTURE_VARIANT_ADD(map, comedi_read) {
-	.open = comedi_open_ro, .pages = comedi_pages, .read_only = -EACCES,
+	.open = comedi_open_ro, .pages = comedi_pages,
+	.resize = comedi_resize_ai, .read_only = -EACCES,
 	.no_private = -EINVAL, .too_long = -EFAULT, .bad_offset = -EINVAL,
 	.was_pfnmap = true, .was_writable = true, .io = true,
 };
 
 FIXTURE_VARIANT_ADD(map, comedi_write) {
 	.open = comedi_open, .pages = comedi_pages,
+	.resize = comedi_resize_ao, .was_writable = true,
 	.no_private = -EINVAL, .too_long = -EFAULT, .bad_offset = -EINVAL,
 	.was_pfnmap = true, .io = true,
 };
@@ -286,14 +292,18 @@ TEST_F(map, shared)
 TEST_F(map, read_only)
 {
 	bool writable = variant->was_writable && !has_usermap;
+	char *addr = mmap(NULL, self->len, PROT_READ, MAP_SHARED, self->fd,
+			  map_offset(variant));
 
-	if (self->prot & PROT_WRITE)
-		return;
+	ASSERT_NE(MAP_FAILED, addr);
 	for (size_t i = 0; i < self->pages; i++)
 		EXPECT_EQ(writable ? 0 : SIGSEGV,
-			  probe_write(self->addr + i * page_size));
-	EXPECT_EQ(-1, mprotect(self->addr, self->len, PROT_READ | PROT_WRITE));
-	EXPECT_EQ(EACCES, errno);
+			  probe_write(addr + i * page_size));
+	if (variant->read_only || variant->drops_write) {
+		EXPECT_EQ(-1, mprotect(addr, self->len, PROT_READ | PROT_WRITE));
+		EXPECT_EQ(EACCES, errno);
+	}
+	EXPECT_EQ(0, munmap(addr, self->len));
 }
 
 TEST_F(map, write_refused)
@@ -456,22 +466,6 @@ TEST_F_TIMEOUT(map, open_fails, 120)
 	expect_freed(_metadata, self);
 }
 
-/* Pages that are not there do not keep mmap() from succeeding. */
-TEST_F(map, behind_end)
-{
-	char *addr;
-
-	if (!variant->far_offset)
-		return;
-	addr = mmap(NULL, self->len + page_size, self->prot, MAP_SHARED,
-		    self->fd, map_offset(variant));
-	ASSERT_NE(MAP_FAILED, addr);
-	EXPECT_EQ(SIGBUS, probe_read(addr + self->len));
-	EXPECT_TRUE(readable(addr, self->pages));
-	EXPECT_EQ(SIGBUS, probe_read(addr + self->len));
-	EXPECT_EQ(0, munmap(addr, self->len + page_size));
-}
-
 TEST_F(map, fork)
 {
 	size_t nr = fillable(variant, self->pages);
@@ -559,23 +553,26 @@ TEST_F(map, outlives_parent)
 TEST_F(map, munmap_piece)
 {
 	size_t nr = fillable(variant, self->pages);
+	size_t left = self->pages - 1;
+	char *rest;
 
-	if (self->pages < 3)
-		return;
+	/* The second page of three, the first of two, the only one. */
+	size_t piece = left > 1;
+
 	fill(self->addr, nr, 0xa000);
-	ASSERT_EQ(0, munmap(self->addr + page_size, page_size));
-	EXPECT_EQ(SIGSEGV, probe_read(self->addr + page_size));
-	EXPECT_TRUE(readable(self->addr, 1));
-	EXPECT_TRUE(readable(self->addr + 2 * page_size, self->pages - 2));
-	if (nr > 2)
-		EXPECT_TRUE(is_filled(self->addr + 2 * page_size, nr - 2,
-				      0xa002));
+	rest = self->addr + (piece + 1) * page_size;
+	ASSERT_EQ(0, munmap(self->addr + piece * page_size, page_size));
+	EXPECT_EQ(SIGSEGV, probe_read(self->addr + piece * page_size));
+	EXPECT_TRUE(readable(self->addr, piece));
+	EXPECT_TRUE(readable(rest, left - piece));
+	if (nr > piece + 1)
+		EXPECT_TRUE(is_filled(rest, nr - piece - 1, 0xa001 + piece));
 	ASSERT_EQ(0, close(self->fd));
 	self->fd = -1;
 	reuse_memory(variant);
-	if (nr > 2)
-		EXPECT_TRUE(is_filled(self->addr + 2 * page_size, nr - 2,
-				      0xa002));
+	EXPECT_TRUE(readable(rest, left - piece));
+	if (nr > piece + 1)
+		EXPECT_TRUE(is_filled(rest, nr - piece - 1, 0xa001 + piece));
 }
 
 TEST_F(map, mremap)
@@ -715,6 +712,169 @@ TEST_F_TIMEOUT(map, memory_comes_back, 240)
 		back = wait_until(before < mem_available() + size / 2);
 	}
 	EXPECT_TRUE(back);
+}
+
+/*
+ * Two threads and their children have the same file mapped, in whole and in
+ * part, and move it, while its buffer is to be resized and others are opened;
+ * then it is closed, and they are the last.
+ */
+
+#define RACES	40
+
+struct racer {
+	pthread_t thread;
+	int fd, sink;
+	char *place;
+	size_t len;
+	int prot;
+	off_t offset;
+	int errs[2];
+	long mapped, whole, lost;
+	int bad_err;
+};
+
+/* All of it is there. To copy what is not is an error, and no signal. */
+static bool copies(int sink, const char *addr, size_t len)
+{
+	return pwrite(sink, addr, len, 0) == (ssize_t)len;
+}
+
+static void *race(void *arg)
+{
+	struct racer *racer = arg;
+	const size_t len = racer->len, piece = len > page_size ? page_size : 0;
+	char *addr;
+	pid_t pid;
+
+	while (1) {
+		addr = mmap(NULL, len, racer->prot, MAP_SHARED, racer->fd,
+			    racer->offset);
+		if (addr == MAP_FAILED && errno == EBADF)
+			return NULL;
+		if (addr == MAP_FAILED) {
+			if (-errno != racer->errs[0] && -errno != racer->errs[1])
+				racer->bad_err = -errno;
+			sched_yield();
+			continue;
+		}
+		racer->whole += copies(racer->sink, addr, len);
+		pid = -1;
+		if (racer->mapped % 8 == 0) {
+			pid = fork();
+			if (!pid)
+				_exit(!copies(racer->sink, addr, 1));
+		}
+		if (mremap(addr, len, len, MREMAP_MAYMOVE | MREMAP_FIXED,
+			   racer->place) != racer->place ||
+		    (piece && munmap(racer->place, piece)) ||
+		    !copies(racer->sink, racer->place + piece, 1) ||
+		    munmap(racer->place + piece, len - piece) ||
+		    (pid > 0 && reap(pid)))
+			racer->lost++;
+		WRITE_ONCE(racer->mapped, racer->mapped + 1);
+		sched_yield();
+	}
+}
+
+static bool is_racing(const struct racer *racers)
+{
+	return READ_ONCE(racers[0].mapped) < RACES ||
+	       READ_ONCE(racers[1].mapped) < RACES;
+}
+
+TEST_F_TIMEOUT(map, threads, 240)
+{
+	/* Of which a part is not there where faults map what there is. */
+	bool shrinks = variant->resize && variant->far_offset;
+	struct racer racers[2];
+	size_t pages;
+	int fd, err;
+
+	/* Not the file that has been mapped, as sg has such a one for good. */
+	EXPECT_EQ(0, munmap(self->addr, self->len));
+	self->addr = MAP_FAILED;
+	close(self->fd);
+	self->fd = variant->open();
+	ASSERT_GE(self->fd, 0);
+	for (int i = 0; i < 2; i++) {
+		racers[i] = (struct racer){
+			.fd = self->fd, .sink = memfd_create("sink", MFD_CLOEXEC),
+			.place = PLACE + (i << 30), .len = self->len,
+			.prot = self->prot, .offset = map_offset(variant),
+		};
+		/* comedi says -EINVAL if the buffer goes in the middle. */
+		if (variant->resize) {
+			racers[i].errs[0] = variant->too_long;
+			racers[i].errs[1] = -EINVAL;
+		}
+		ASSERT_GE(racers[i].sink, 0);
+		ASSERT_EQ(0, pthread_create(&racers[i].thread, NULL, race,
+					    &racers[i]));
+	}
+	for (int i = 0; is_racing(racers); i++) {
+		pages = i % 2 ? self->pages : self->pages / 2;
+		err = variant->resize ? variant->resize(self->fd, pages) : 0;
+		EXPECT_TRUE(!err || err == -EBUSY)
+			TH_LOG("resize: %s", strerror(-err));
+		fd = variant->open();
+		if (fd >= 0)
+			close(fd);
+		sched_yield();
+	}
+	close(self->fd);
+	self->fd = -1;
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, pthread_join(racers[i].thread, NULL));
+		EXPECT_EQ(0, racers[i].bad_err);
+		if (!shrinks)
+			EXPECT_EQ(racers[i].mapped, racers[i].whole);
+		EXPECT_EQ(0, racers[i].lost);
+		close(racers[i].sink);
+	}
+	EXPECT_TRUE(typed_pages_are_gone());
+
+	/* Some buffers stay as large as they are when nobody has them open. */
+	fd = variant->open();
+	ASSERT_GE(fd, 0);
+	if (variant->resize)
+		EXPECT_EQ(0, variant->resize(fd, self->pages));
+	close(fd);
+}
+
+/* Pages that are not there do not keep mmap() from succeeding. */
+TEST(behind_end)
+{
+	const struct {
+		int (*open)(void);
+		size_t (*pages)(int fd);
+		int offset;
+	} users[] = {
+		{ usbmon_open, usbmon_pages },
+		{ kvm_open, kvm_pages },
+		{ kvm_open_dirty, dirty_pages, KVM_DIRTY_LOG_PAGE_OFFSET },
+		{ policy_open, policy_pages },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
+		int fd = users[i].open();
+		size_t pages, len;
+		char *addr;
+
+		if (fd < 0)
+			SKIP(return, "user %zu: %s", i, strerror(-fd));
+		pages = users[i].pages(fd);
+		ASSERT_LT(0, pages);
+		len = pages * page_size;
+		addr = mmap(NULL, len + page_size, PROT_READ, MAP_SHARED, fd,
+			    users[i].offset * page_size);
+		ASSERT_NE(MAP_FAILED, addr);
+		EXPECT_EQ(SIGBUS, probe_read(addr + len));
+		EXPECT_TRUE(readable(addr, pages));
+		EXPECT_EQ(SIGBUS, probe_read(addr + len));
+		EXPECT_EQ(0, munmap(addr, len + page_size));
+		close(fd);
+	}
 }
 
 /* Both sides see what the other writes. */

@@ -290,7 +290,7 @@ static inline int usbmon_set_pages(int fd, size_t pages)
 
 /* sg */
 
-static inline int sg_set_pages(int fd, int pages)
+static inline int sg_set_pages(int fd, size_t pages)
 {
 	int size = pages * page_size;
 
@@ -343,6 +343,20 @@ static inline int comedi_buf_pages(int fd, int subdevice, size_t pages)
 	if (ioctl(fd, COMEDI_BUFCONFIG, &bc))
 		return -errno;
 	return bc.size / page_size;
+}
+
+static inline int comedi_resize_ai(int fd, size_t pages)
+{
+	int ret = comedi_buf_pages(fd, COMEDI_AI, pages);
+
+	return ret < 0 ? ret : 0;
+}
+
+static inline int comedi_resize_ao(int fd, size_t pages)
+{
+	int ret = comedi_buf_pages(fd, COMEDI_AO, pages);
+
+	return ret < 0 ? ret : 0;
 }
 
 static inline size_t comedi_pages(int fd)
