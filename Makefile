@@ -23,7 +23,7 @@ series:	## write build/series/*.patch to post (SOB="Name <mail>")
 demo: tree	## run perf, fio, trace-cmd on the patched kernel and on the pristine one
 	@harness/demo
 
-test:	## run all tests
+test:	## run the tests that CI runs
 	@harness/test
 
 check: tree	## check every patch on its own: style, build, warnings
@@ -45,7 +45,8 @@ test-arch: tree	## run the KUnit tests on all architectures
 soak: tree	## run upstream's tests and stressors (MINUTES=30)
 	@harness/soak $(MINUTES)
 
-mutate: tree	## break each rule of the contract; a test must notice
+mutate: tree	## break the rules, one after the other; a test must notice
+	@harness/install arch
 	@harness/mutate
 	@harness/cocci-mutate
 
