@@ -4201,11 +4201,12 @@ static void check_alloc(struct kunit *test)
 static void check_clear_unset(struct kunit *test)
 {
 	struct page *page = alloc_block(test, COMPOUND)->page[1];
-	pte_t pte = pte_mkspecial(pfn_pte(page_to_pfn(page), PAGE_READONLY));
+	pte_t pte = pfn_pte(page_to_pfn(page), vm_get_page_prot(VM_READ));
 	struct kunit_suppressed_warning *w = expect_warnings(test);
 	struct mm_struct *mm = test_mm(test);
 	pte_t none = __pte(0);
 
+	pte = pte_mkspecial(pte);
 	page_table_check_pte_clear(mm, PAGE_SIZE, pte);
 	check_warnings(test, w, 1);
 	KUNIT_EXPECT_NULL(test, page_table_check_special(page, 1));
