@@ -24,7 +24,6 @@
 #include <linux/trace_mmap.h>
 #include <linux/userfaultfd.h>
 
-#include "tools/testing/selftests/kselftest.h"
 #include "tools/testing/selftests/mm/usermap_users.h"
 
 #include "mm/gup_test.h"

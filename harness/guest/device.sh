@@ -5,13 +5,13 @@
 #
 # usage: harness/guest/device.sh (in the guest)
 #
-# ROUNDS is how often the device is unplugged while 64 threads use it: 20 here,
+# ROUNDS is how often the device is unplugged while 64 threads use it: 10 here,
 # 5 with KASAN, which is slow; harness/soak has it 10000 times.
 set -eu
 
 case $KERNEL in
 *kasan) rounds=5 ;;
-*) rounds=20 ;;
+*) rounds=10 ;;
 esac
 
 samples=$BUILD/obj/$KERNEL/samples/usermap

@@ -32,7 +32,11 @@ insmod fake_aux.ko
 run perf_events/mmap "$tests/mmap"
 rmmod fake_aux
 
-run perf_events/usermap "$tests/usermap"
+# KASAN is slow: no ring of more than half a MiB.
+case $KERNEL in
+*kasan) set -- -V data_512 -V data_1024 ;;
+esac
+run perf_events/usermap "$tests/usermap" "$@"
 
 # This one loads the module with the capabilities that it tests. In one of its tests
 # 7.3 takes a ring for an AUX area: a reference count underflows.

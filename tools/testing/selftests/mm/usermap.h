@@ -27,6 +27,8 @@
 
 #include <linux/compiler.h>
 
+#include "../kselftest.h"
+
 #ifndef KPF_USERMAP
 #define KPF_USERMAP	27
 #endif
