@@ -32,7 +32,7 @@ insmod fake_aux.ko
 run perf_events/mmap "$tests/mmap"
 rmmod fake_aux
 
-# KASAN is slow: no ring of more than half a MiB.
+# KASAN is slow: no rings and areas of 2 MiB and more.
 case $KERNEL in
 *kasan) set -- -V data_512 -V data_1024 ;;
 esac
@@ -40,12 +40,11 @@ run perf_events/usermap "$tests/usermap" "$@"
 
 # This one loads the module with the capabilities that it tests. In one of its tests
 # 7.3 takes a ring for an AUX area: a reference count underflows.
-# KASAN is slow: areas of the smallest and of the largest size there.
 case $KERNEL in
 pristine) set -- -T ring_unmapped_meanwhile ;;
 *kasan)
 	set --
-	for variant in sg_2 sg_64 no_sg_16 prefer_large_64; do
+	for variant in sg_1024 no_sg_512 prefer_large_1024; do
 		set -- "$@" -V $variant -V ${variant}_overwrite
 	done
 	;;
